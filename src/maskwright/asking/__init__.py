@@ -1,0 +1,1 @@
+"""Questions to vision-language models: prompt files, schema-checked answers, caches, fallbacks."""

@@ -1,0 +1,1 @@
+"""Video and mask to a video without it: masks, coarse fill, caption, refine."""

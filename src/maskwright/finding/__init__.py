@@ -1,0 +1,1 @@
+"""Words to mask: propose, rank, decide, ask again."""

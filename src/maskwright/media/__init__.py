@@ -1,0 +1,1 @@
+"""Every outside byte comes in and goes out here."""

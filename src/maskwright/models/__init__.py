@@ -1,0 +1,1 @@
+"""The doors to learned models, and their catalogue."""

@@ -1,0 +1,66 @@
+"""Every model there is: one row each. The row is what makes a model loadable, listed, documented and tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from maskwright.errors import MissingModel
+
+
+@dataclass(frozen=True)
+class Row:
+    """`target` is "module:Class"; `extra` the extra to install ("" for the core); `weights` a name in weights.toml
+    ("" when none); `settings` are defaults handed to the class; `needs` lists (keyword, kind) of other models that
+    it is built on."""
+
+    kind: str
+    name: str
+    target: str
+    licence: str
+    note: str
+    extra: str = ""
+    weights: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[tuple[str, str], ...] = ()
+    fake: bool = False
+
+
+_M = "maskwright.models"
+
+ROWS: tuple[Row, ...] = (
+    Row("segmenter", "lite", f"{_M}.segmenters.lite:LiteSegmenter", "Apache-2.0",
+        "embedded click/box network with a pixel-exact finish"),
+    Row("segmenter", "fake", f"{_M}.segmenters.fake:FakeSegmenter", "Apache-2.0",
+        "flood of similar colours around the clicks; deterministic", fake=True),
+    Row("ranker", "lite", f"{_M}.rankers.lite:LiteRanker", "Apache-2.0", "embedded region features and nouns"),
+    Row("ranker", "fake", f"{_M}.rankers.fake:FakeRanker", "Apache-2.0",
+        "hash of words against mean colours; deterministic", fake=True),
+)  # fmt: skip
+
+
+@cache
+def table() -> Mapping[tuple[str, str], Row]:
+    """(kind, name) -> Row: ours, then those of other packages (entry-point group `maskwright.models`)."""
+    rows = {(row.kind, row.name): row for row in ROWS}
+    for point in entry_points(group="maskwright.models"):
+        loaded: Row | Iterable[Row] = point.load()
+        for row in (loaded,) if isinstance(loaded, Row) else loaded:
+            rows.setdefault((row.kind, row.name), row)
+    return rows
+
+
+def names(kind: str) -> list[str]:
+    """Every name of one kind, in the table's order."""
+    return [name for k, name in table() if k == kind]
+
+
+def find_row(kind: str, name: str) -> Row:
+    """The row; raises MissingModel with the nearest names."""
+    row = table().get((kind, name))
+    if row is None:
+        raise MissingModel(f"there is no {kind} named {name!r}.", f"Choose one of: {', '.join(names(kind)) or 'none'}.")
+    return row

@@ -1,0 +1,1 @@
+"""Atomic files, caches, retry, budget, device, cancel, log."""

@@ -1,0 +1,1 @@
+"""Run folders, the ledger, batches, the local pool and Ray."""

@@ -1,0 +1,1 @@
+"""Mask to better mask: candidates, verdicts, points or anchors, redraw, stop."""

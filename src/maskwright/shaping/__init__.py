@@ -1,0 +1,1 @@
+"""Mask to cut-outs, parts, edits and meshes."""

@@ -1,0 +1,208 @@
+"""Masks: one, many packed into bits, and their run-length form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.errors import BadMask
+from maskwright.values import rle
+from maskwright.values.box import Box
+
+Bools = NDArray[np.bool_]
+
+
+class Mask:
+    """A region of a picture: `array` is bool (H, W), read-only."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        if array.ndim != 2 or 0 in array.shape:
+            raise BadMask(f"an array of shape {array.shape} is not a mask.", "Give a 2-D array (height, width).")
+        if array.dtype != np.bool_:
+            array = array > _middle(array)
+        if array.flags.writeable or not array.flags.c_contiguous:
+            array = np.array(array, order="C")
+            array.flags.writeable = False
+        self.array: Bools = array
+
+    @classmethod
+    def of(cls, value: Mask | NDArray[Any] | Any) -> Mask:
+        """A Mask from a Mask, an array (bool, 0/1 or 0-255), a COCO RLE mapping or a PIL image."""
+        if isinstance(value, Mask):
+            return value
+        if isinstance(value, Mapping):
+            return cls.from_rle(value)
+        if hasattr(value, "convert") and hasattr(value, "getbands"):
+            value = np.asarray(value if value.mode in ("1", "L") else value.convert("L"))
+        if not isinstance(value, np.ndarray):
+            raise BadMask(f"a {type(value).__name__} is not a mask.", "Give an array, a COCO RLE or a PIL image.")
+        return cls(value)
+
+    @classmethod
+    def empty(cls, width: int, height: int) -> Mask:
+        return cls(np.zeros((height, width), dtype=np.bool_))
+
+    @classmethod
+    def from_rle(cls, value: Mapping[str, Any]) -> Mask:
+        """A Mask from a COCO RLE, compressed or not; raises BadMask."""
+        return cls(rle.decode(value))
+
+    def to_rle(self, *, compressed: bool = True) -> dict[str, Any]:
+        """COCO RLE: {"size": [h, w], "counts": str | list[int]}."""
+        return rle.encode(self.array) if compressed else rle.encode_plain(self.array)
+
+    @property
+    def height(self) -> int:
+        return int(self.array.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.array.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return (self.width, self.height)
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels inside."""
+        return int(np.count_nonzero(self.array))
+
+    def __bool__(self) -> bool:
+        return self.area > 0
+
+    @cached_property
+    def box(self) -> Box | None:
+        """The tight box, or None when empty."""
+        rows, columns = np.flatnonzero(self.array.any(axis=1)), np.flatnonzero(self.array.any(axis=0))
+        if not rows.size:
+            return None
+        return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union; 1.0 for two empty masks."""
+        self.check_size(other.size)
+        union = int(np.count_nonzero(self.array | other.array))
+        return int(np.count_nonzero(self.array & other.array)) / union if union else 1.0
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raises BadMask unless the mask is `size` = (width, height)."""
+        if self.size != size:
+            raise BadMask(
+                f"the mask is {self.width}x{self.height}, the picture {size[0]}x{size[1]}.",
+                "Give a mask of the picture's own size.",
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mask) and np.array_equal(self.array, other.array)
+
+    def __hash__(self) -> int:
+        return hash((self.array.shape, self.array.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"Mask({self.width}x{self.height}, {self.area} px)"
+
+
+class MaskStack:
+    """Many masks of one size, eight pixels a byte: `packed` is uint8 (N, ceil(H * W / 8))."""
+
+    def __init__(self, packed: NDArray[np.uint8], height: int, width: int) -> None:
+        self.packed, self.height, self.width = packed, height, width
+
+    @classmethod
+    def of(cls, masks: NDArray[np.bool_] | Iterable[Mask], size: tuple[int, int] | None = None) -> MaskStack:
+        """A stack from (N, H, W) bool or Masks; `size` (width, height) is needed when there are none."""
+        if not isinstance(masks, np.ndarray):
+            items = [mask.array for mask in masks]
+            if items:
+                masks = np.stack(items)
+            else:
+                width, height = size or (0, 0)
+                masks = np.zeros((0, height, width), dtype=np.bool_)
+        n, height, width = masks.shape
+        return cls(np.packbits(masks.reshape(n, height * width), axis=1), height, width)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, index: int) -> Mask:
+        bits = np.unpackbits(self.packed[index], count=self.height * self.width)
+        return Mask(bits.astype(np.bool_).reshape(self.height, self.width))
+
+    def __iter__(self) -> Iterator[Mask]:
+        return (self[i] for i in range(len(self)))
+
+    def unpack(self) -> Bools:
+        """(N, H, W) bool."""
+        bits = np.unpackbits(self.packed, axis=1, count=self.height * self.width)
+        return bits.astype(np.bool_).reshape(len(self), self.height, self.width)
+
+    @cached_property
+    def areas(self) -> NDArray[np.int64]:
+        """Pixels inside each mask, (N,)."""
+        return np.bitwise_count(self.packed).sum(axis=1, dtype=np.int64) if len(self) else np.zeros(0, np.int64)
+
+    def iou(self, other: MaskStack) -> NDArray[np.float64]:
+        """(N, M) intersections over unions; 1.0 for two empty masks."""
+        if (self.height, self.width) != (other.height, other.width):
+            raise BadMask("the two stacks hold masks of different sizes.", "Compare masks of one picture.")
+        inter = intersections(self, other)
+        union = self.areas[:, None] + other.areas[None, :] - inter
+        return np.where(union > 0, inter / np.maximum(union, 1), 1.0)
+
+
+def intersections(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
+    """(N, M) pixels shared by each pair: a float32 product of the columns where anything is set (exact below 2**24)."""
+    if a.height * a.width >= 2**24 or not len(a) or not len(b):
+        return _intersections_wide(a, b)
+    return _matrix_product(a, b)
+
+
+def _words(stack: MaskStack) -> NDArray[np.uint64]:
+    width = -(-stack.packed.shape[1] // 8) * 8
+    padded = np.zeros((len(stack), width), dtype=np.uint8)
+    padded[:, : stack.packed.shape[1]] = stack.packed
+    return padded.view(np.uint64)
+
+
+def _intersections_wide(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
+    left, right = _words(a), _words(b)
+    out = np.zeros((len(a), len(b)), dtype=np.int64)
+    for i, row in enumerate(left):
+        out[i] = np.bitwise_count(row & right).sum(axis=1, dtype=np.int64)
+    return out
+
+
+def _matrix_product(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
+    left, right = _words(a), _words(b)
+    spans_a, spans_b = _spans(left), _spans(right)
+    out = np.zeros((len(a), len(b)), dtype=np.int64)
+    for i, (start, stop) in enumerate(spans_a):
+        near = np.flatnonzero((spans_b[:, 0] < stop) & (spans_b[:, 1] > start))
+        if near.size:
+            out[i, near] = np.bitwise_count(left[i, start:stop] & right[near, start:stop]).sum(axis=1, dtype=np.int64)
+    return out
+
+
+def _spans(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """(N, 2) first and past-last word that holds anything."""
+    some = words != 0
+    first = some.argmax(axis=1)
+    last = words.shape[1] - some[:, ::-1].argmax(axis=1)
+    return np.stack([first, np.where(some.any(axis=1), last, first)], axis=1)
+
+
+def _middle(array: NDArray[Any]) -> float:
+    """The threshold that splits 0/1, 0/255 and float masks."""
+    if not np.issubdtype(array.dtype, np.number):
+        raise BadMask(f"an array of type {array.dtype} is not a mask.", "Give bool, 0/1 or 0-255.")
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            raise BadMask("the mask holds NaN or infinity.", "Give bool, 0/1 or 0-255.")
+        return 0.5 if array.max() <= 1 else 127
+    return 0 if array.max() <= 1 else 127
