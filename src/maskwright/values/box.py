@@ -22,9 +22,7 @@ class Box:
         if not all(math.isfinite(v) for v in self):
             raise BadPrompt(f"box {tuple(self)} is not finite.", "Give x0,y0,x1,y1 as plain numbers.")
         if self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise BadPrompt(
-                f"box {tuple(self)} is empty or inverted.", "Give x0,y0,x1,y1 with x0 < x1 and y0 < y1."
-            )
+            raise BadPrompt(f"box {tuple(self)} is empty or inverted.", "Give x0,y0,x1,y1 with x0 < x1 and y0 < y1.")
 
     def __iter__(self) -> Iterator[float]:
         return iter((self.x0, self.y0, self.x1, self.y1))

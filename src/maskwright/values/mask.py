@@ -37,7 +37,8 @@ class Mask:
         if isinstance(value, Mapping):
             return cls.from_rle(value)
         if hasattr(value, "convert") and hasattr(value, "getbands"):
-            value = np.asarray(value if value.mode in ("1", "L") else value.convert("L"))
+            picture: Any = value
+            value = np.asarray(picture if picture.mode in ("1", "L") else picture.convert("L"))
         if not isinstance(value, np.ndarray):
             raise BadMask(f"a {type(value).__name__} is not a mask.", "Give an array, a COCO RLE or a PIL image.")
         return cls(value)

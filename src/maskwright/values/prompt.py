@@ -38,7 +38,9 @@ class Prompt:
         except (TypeError, ValueError) as error:
             raise BadPrompt(f"{points!r} are not points.", "Give (x, y) pairs and labels 1 or 0.") from error
         if len(marks) != len(xy):
-            raise BadPrompt(f"{len(xy)} points but {len(marks)} labels.", "Give one label (1 inside, 0 outside) a point.")
+            raise BadPrompt(
+                f"{len(xy)} points but {len(marks)} labels.", "Give one label (1 inside, 0 outside) a point."
+            )
         if not np.isfinite(xy).all() or not np.isin(marks, (0, 1)).all():
             raise BadPrompt("a point is not finite or a label is neither 0 nor 1.", "Give plain numbers.")
         object.__setattr__(self, "points", xy)

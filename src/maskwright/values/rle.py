@@ -44,7 +44,7 @@ def decode(value: Mapping[str, Any]) -> NDArray[np.bool_]:
     if height <= 0 or width <= 0 or height * width > 2**31:
         raise BadMask(f"a COCO RLE of size {height}x{width} is not usable.", "Check its size entry.")
     runs = _from_counts(counts)
-    if runs.size and (runs.min() < 0 or int(runs.sum()) != height * width) or not runs.size:
+    if (runs.size and (runs.min() < 0 or int(runs.sum()) != height * width)) or not runs.size:
         raise BadMask(f"the RLE's runs do not fill {height}x{width} pixels.", "The RLE is damaged or of another size.")
     values = np.arange(runs.size) % 2 == 1
     return np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
@@ -74,7 +74,7 @@ def _to_text(runs: NDArray[np.int64]) -> str:
         groups.append(np.where(alive, (low | (more << 5)) + 48, 0))
         alive = alive & more
     text = np.stack(groups, axis=1).reshape(-1)
-    return text[text != 0].astype(np.uint8).tobytes().decode("ascii")
+    return str(text[text != 0].astype(np.uint8).tobytes(), "ascii")
 
 
 def _from_text(text: bytes) -> NDArray[np.int64]:

@@ -150,4 +150,6 @@ class Trace:
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"not a maskwright trace ({error!r}).", "Give a trace.json that maskwright wrote.") from error
+            raise InputError(
+                f"not a maskwright trace ({error!r}).", "Give a trace.json that maskwright wrote."
+            ) from error

@@ -1,0 +1,53 @@
+"""Hard limits of calls, tokens, money and seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from maskwright.errors import BudgetSpent
+from maskwright.values import Cost
+
+
+class Budget:
+    """What may be spent in all; None means no limit. Thread-safe."""
+
+    def __init__(
+        self,
+        calls: int | None = None,
+        tokens: int | None = None,
+        usd: float | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        self.limits: dict[str, float | None] = {"calls": calls, "tokens": tokens, "usd": usd, "seconds": seconds}
+        self._spent = Cost()
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+
+    @property
+    def spent(self) -> Cost:
+        return self._spent
+
+    def spend(self, cost: Cost) -> None:
+        """Counts what was used; never raises, so that what was paid for is kept."""
+        with self._lock:
+            self._spent = self._spent + cost
+
+    def left(self) -> dict[str, float | None]:
+        """What remains of each limit."""
+        used = {
+            "calls": float(sum(self._spent.calls.values())),
+            "tokens": float(self._spent.tokens_in + self._spent.tokens_out),
+            "usd": self._spent.usd,
+            "seconds": time.monotonic() - self._began,
+        }
+        return {name: None if limit is None else limit - used[name] for name, limit in self.limits.items()}
+
+    def check(self) -> None:
+        """Raises BudgetSpent naming the limit that is reached."""
+        for name, rest in self.left().items():
+            if rest is not None and rest <= 0:
+                raise BudgetSpent(
+                    f"the budget of {self.limits[name]:g} {name} is spent.",
+                    "Raise it and run again: finished work is kept.",
+                )

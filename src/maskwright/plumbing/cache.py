@@ -1,0 +1,119 @@
+"""Two caches, both bounded in bytes: one in memory, one on disk shared by processes."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from maskwright.errors import StorageError
+
+T = TypeVar("T")
+
+
+class MemoryCache(Generic[T]):
+    """Least recently used values out first; thread-safe. A value larger than the whole cache is not kept."""
+
+    def __init__(self, max_bytes: int, size_of: Callable[[T], int]) -> None:
+        self.max_bytes, self._size_of = max_bytes, size_of
+        self._values: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> T | None:
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def put(self, key: Hashable, value: T) -> None:
+        size = self._size_of(value)
+        with self._lock:
+            self._forget(key)
+            if size > self.max_bytes:
+                return
+            self._values[key] = (value, size)
+            self._used += size
+            while self._used > self.max_bytes:
+                self._forget(next(iter(self._values)))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
+            self._used = 0
+
+    @property
+    def used_bytes(self) -> int:
+        return self._used
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def _forget(self, key: Hashable) -> None:
+        if key in self._values:
+            self._used -= self._values.pop(key)[1]
+
+
+class DiskCache:
+    """Bytes by text key in one SQLite file (WAL), least recently used out first."""
+
+    def __init__(self, path: str | Path, max_bytes: int = 512 * 2**20) -> None:
+        self.path, self.max_bytes = Path(path), max_bytes
+        self._local = threading.local()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._connection() as connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS entries"
+                    " (key TEXT PRIMARY KEY, value BLOB NOT NULL, size INTEGER NOT NULL, used REAL NOT NULL)"
+                )
+                connection.execute("CREATE INDEX IF NOT EXISTS by_use ON entries (used)")
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(
+                f"the cache {self.path} cannot be opened: {error}.", "Remove it, or choose another cache folder."
+            ) from error
+
+    def get(self, key: str) -> bytes | None:
+        with self._connection() as connection:
+            row = connection.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                return None
+            connection.execute("UPDATE entries SET used = ? WHERE key = ?", (time.time(), key))
+            return bytes(row[0])
+
+    def put(self, key: str, value: bytes) -> None:
+        if len(value) > self.max_bytes:
+            return
+        with self._connection() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (key, value, len(value), time.time())
+            )
+            self._shrink(connection)
+
+    def _shrink(self, connection: sqlite3.Connection) -> None:
+        used = connection.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()[0]
+        while used > self.max_bytes:
+            key, size = connection.execute("SELECT key, size FROM entries ORDER BY used LIMIT 1").fetchone()
+            connection.execute("DELETE FROM entries WHERE key = ?", (key,))
+            used -= size
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=True)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            self._local.connection = connection
+        return connection
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
