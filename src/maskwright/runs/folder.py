@@ -14,9 +14,9 @@ from typing import IO, Any
 from maskwright import __version__
 from maskwright.errors import InputError, RunLocked, RunMismatch
 from maskwright.plumbing.files import read_json, remove_leftovers, storage_errors, write_json
+from maskwright.plumbing.hashes import hash_value
 from maskwright.plumbing.log import redact
 from maskwright.runs.ledger import Ledger
-from maskwright.runs.steps import hash_value
 
 _ID = re.compile(r"[^A-Za-z0-9._一-鿿-]+")
 

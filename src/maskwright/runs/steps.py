@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,24 +11,11 @@ from typing import Any
 
 from maskwright.errors import InputError
 from maskwright.plumbing.files import read_json, storage_errors, write_json
+from maskwright.plumbing.hashes import hash_file, hash_value
+
+__all__ = ["MANIFEST", "Step", "hash_file", "hash_value", "remove_scratch"]
 
 MANIFEST = "manifest.json"
-
-
-def hash_file(path: str | Path) -> str:
-    """sha256 of a file's bytes; of a folder, of its sorted names and files."""
-    path = Path(path)
-    if path.is_dir():
-        return hash_value(
-            {p.relative_to(path).as_posix(): hash_file(p) for p in sorted(path.rglob("*")) if p.is_file()}
-        )
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def hash_value(value: Any) -> str:
-    """sha256 of a JSON-able value, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 class Step:
