@@ -1,0 +1,1 @@
+"""Presets: which models go together. One TOML file each."""

@@ -1,0 +1,1 @@
+"""Weights that travel with the product, and their cards."""
