@@ -187,6 +187,8 @@ def _too_large(name: str, limits: Limits) -> BadImage:
 
 
 def _short(error: BaseException) -> str:
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return "its header cannot be read"
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
