@@ -39,6 +39,8 @@ ROWS: tuple[Row, ...] = (
     Row("ranker", "lite", f"{_M}.rankers.lite:LiteRanker", "Apache-2.0", "embedded region features and nouns"),
     Row("ranker", "fake", f"{_M}.rankers.fake:FakeRanker", "Apache-2.0",
         "hash of words against mean colours; deterministic", fake=True),
+    Row("proposer", "fake", f"{_M}.proposers.fake:FakeProposer", "Apache-2.0",
+        "connected regions of similar colour; deterministic", fake=True),
 )  # fmt: skip
 
 

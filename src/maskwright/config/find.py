@@ -1,0 +1,54 @@
+"""Settings of find."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FindMode = Literal["one-shot", "loop", "loop+vlm", "loop+text"]
+
+
+class FindSettings(BaseModel):
+    """How a phrase is found. Thresholds are probabilities 0..1; sides are pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: FindMode = "loop"
+    """one-shot: rank once. loop: look finer and paraphrase. loop+vlm: ask a model that sees the candidates.
+    loop+text: ask a model that sees only scores and positions."""
+    all: bool = False
+    """Every instance instead of the best one."""
+    max_iter: int = Field(3, ge=1, le=20)
+    tau_conf: float = Field(0.6, ge=0, le=1)
+    """Accept at once from this confidence on ..."""
+    tau_gap: float = Field(0.15, ge=0, le=1)
+    """... when the runner-up is at least this much behind."""
+    tau_none: float = Field(0.08, ge=0, le=1)
+    """Below this confidence the answer is: no such thing."""
+    tau_all: float = Field(0.35, ge=0, le=1)
+    """With all: an instance needs this confidence ..."""
+    share_all: float = Field(0.5, ge=0, le=1)
+    """... and this share of the best one's."""
+    distinct_iou: float = Field(0.7, gt=0, le=1)
+    """Proposals that overlap more than this are the same thing."""
+    top_k: int = Field(5, ge=2, le=12)
+    """Candidates shown to the vision-language model."""
+    original_share: float = Field(0.5, ge=0, le=1)
+    """What the phrase as it was asked keeps of the score when it is rewritten."""
+    proposers: tuple[str, ...] = ("lite",)
+    cap: int = Field(150, ge=1, le=1000)
+    """Most proposals kept of one look."""
+    min_area_share: float = Field(0.0004, ge=0, le=1)
+    """Smaller regions are dust."""
+    max_area_share: float = Field(0.95, gt=0, le=1)
+    work_side: int = Field(1280, ge=64, le=8192)
+    """Larger pictures are searched at this longer side; the answer is given at full size."""
+    finer_regions: int = Field(2, ge=0, le=9)
+    """Places looked at closer in one round without a model to ask."""
+    finer_side: int = Field(640, ge=64, le=4096)
+    """A closer look is enlarged to at least this longer side."""
+    prompts: str | None = None
+    """A folder whose choose.md, describe.md and confirm.md replace ours."""
+    sculpt: bool = False
+    """Hand the winner to sculpt."""

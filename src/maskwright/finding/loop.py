@@ -1,0 +1,304 @@
+"""The loop: propose, rank, decide; when not sure, look closer, say it in other words, or ask.
+
+round 1: rank the proposals -> sure? done
+round n: closer looks and paraphrases (loop), or what the judge says (loop+vlm, loop+text) -> rank again -> sure?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.config.find import FindSettings
+from maskwright.finding.counting import Meter
+from maskwright.finding.deciding import Decision, decide, instances
+from maskwright.finding.engines import Answer, View
+from maskwright.finding.fitting import Fit, mixed
+from maskwright.finding.result import Candidate, FindRound
+from maskwright.finding.session import FindSession, Pool
+from maskwright.finding.wording import checked_phrase, paraphrases
+from maskwright.plumbing.budget import Budget
+from maskwright.plumbing.cancel import Cancel
+from maskwright.values import Abstain, Box, Mask
+
+
+@dataclass(frozen=True)
+class FindTask:
+    """What is asked of a session: the phrase, and what may stop it. `name` names the sample to the judge."""
+
+    phrase: str
+    name: str = ""
+    cancel: Cancel | None = None
+    budget: Budget | None = None
+
+    def check(self) -> None:
+        """Raises Cancelled or BudgetSpent."""
+        if self.cancel is not None:
+            self.cancel.check()
+        if self.budget is not None:
+            self.budget.check()
+
+
+@dataclass
+class _Turn:
+    """What the loop knows so far; changed only between rounds."""
+
+    phrases: list[tuple[str, float]]
+    places: tuple[Box, ...] = ()
+    nones: int = 0
+    picks: tuple[int, ...] = ()
+    confidence: float = 1.0
+    turns: int = 0
+    verdict: str | None = None
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Standing:
+    """The candidates and how they rank now."""
+
+    pool: Pool
+    fit: Fit
+    decision: Decision
+
+
+def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) -> Iterator[FindRound]:
+    """Yields rounds; the last one has `stop` and holds the answer. Raises BadPhrase, Cancelled, BudgetSpent."""
+    phrase = checked_phrase(task.phrase)
+    turn, meter, before = _Turn([(phrase, 1.0)]), Meter(), None
+    for index in range(1, settings.max_iter + 1):
+        task.check()
+        standing = _rank(session, turn, meter)
+        stop = _stop(standing, turn, settings, is_last=index == settings.max_iter)
+        if stop is None and settings.mode in ("loop+vlm", "loop+text"):
+            _consult(session, task, turn, standing, meter, settings)
+            stop = turn.verdict
+        shown = _round(session, standing, turn, settings, index=index, stop=stop, meter=meter, phrase=phrase)
+        shown = _with_change(shown, before)
+        if task.budget is not None:
+            task.budget.spend(shown.cost)
+        yield shown
+        if stop is not None:
+            return
+        before = shown.mask
+        if settings.mode == "loop":
+            _look_again(session, turn, standing, settings)
+
+
+def _rank(session: FindSession, turn: _Turn, meter: Meter) -> _Standing:
+    asked = turn.phrases[0][0]
+    pool = session.pool(turn.places, asked, meter)
+    fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
+    return _Standing(pool, fit, decide(fit.chances, pool, session.settings))
+
+
+def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool) -> str | None:
+    """Why the loop ends with this ranking, or None when it goes on."""
+    if standing.decision.is_sure and not turn.nones:
+        return "sure"
+    if settings.mode == "one-shot":
+        return "one shot"
+    if is_last and settings.mode == "loop":
+        return "max-iter"
+    return None
+
+
+# -- the loop by itself
+
+
+def _look_again(session: FindSession, turn: _Turn, standing: _Standing, settings: FindSettings) -> None:
+    """Sets closer looks, and the phrase in other words, for the next round."""
+    turn.turns += 1
+    asked = turn.phrases[0][0]
+    others = paraphrases(asked)
+    if others and len(turn.phrases) == 1:
+        rest = (1 - settings.original_share) / len(others)
+        turn.phrases = [(asked, settings.original_share), *((p, rest) for p in others)]
+    places = _promising(session, standing, settings)
+    new = [box for box in places if all(box.iou(seen) < 0.8 for seen in turn.places)]
+    turn.places = (*turn.places, *new[: settings.finer_regions])
+    turn.note = {"phrases": [p for p, _ in turn.phrases], "closer": [list(box) for box in turn.places]}
+
+
+def _promising(session: FindSession, standing: _Standing, settings: FindSettings) -> list[Box]:
+    """Where to look closer: around the best candidates; in the quarters where nothing fits."""
+    width, height = session.shown.size
+    if standing.decision.conf < settings.tau_none or not standing.decision.order:
+        return quarters(width, height)
+    boxes = [Mask(standing.pool.masks[i]).box for i in standing.decision.order]
+    grown = [box.grow(0.8).clip(width, height) for box in boxes if box is not None]
+    return [box for box in grown if box.area < 0.7 * width * height]
+
+
+def quarters(width: int, height: int) -> list[Box]:
+    """Four overlapping quarters of the picture."""
+    w, h = width * 0.6, height * 0.6
+    return [Box(x, y, x + w, y + h) for y in (0.0, height - h) for x in (0.0, width - w)]
+
+
+# -- the loop with a judge
+
+
+def _consult(
+    session: FindSession, task: FindTask, turn: _Turn, standing: _Standing, meter: Meter, settings: FindSettings
+) -> None:
+    """Asks the judge and takes what it says into the turn; `turn.verdict` is set when that ends the loop."""
+    judge = session.engines.judge
+    assert judge is not None, "assemble gives a judge to the modes that need one"
+    turn.verdict, turn.picks = None, ()
+    order = list(standing.decision.order)
+    view = View(
+        session.shown,
+        turn.phrases[0][0],
+        standing.pool.masks[order],
+        standing.fit.chances[order],
+        task.name,
+        turn.turns,
+        settings.all or standing.fit.many,
+    )
+    with meter.stage("judge"):
+        answer = judge.choose(view)
+        said = [answer]
+        if isinstance(answer, Answer) and answer.action == "none":
+            turn.turns += 1
+            answer = judge.confirm(View(view.image, view.phrase, view.masks, view.scores, view.task, turn.turns))
+            said.append(answer)
+    turn.turns += 1
+    for one in said:
+        if isinstance(one, Answer):
+            meter.add(one.cost)
+    turn.note = {"judge": judge.name, "exchange": [_told(one) for one in said]}
+    _take(answer, turn, order, settings)
+
+
+def _take(answer: Answer | Abstain, turn: _Turn, order: list[int], settings: FindSettings) -> None:
+    if isinstance(answer, Abstain):
+        turn.verdict = f"judge abstained: {answer.reason}"
+    elif answer.action == "none":
+        turn.nones = 2
+        turn.verdict = "none such, confirmed twice"
+    elif answer.action == "pick" and answer.picks:
+        turn.picks = tuple(order[n - 1] for n in answer.picks)
+        turn.confidence = answer.confidence
+        turn.verdict = "picked"
+    elif answer.action == "rewrite" and answer.phrase:
+        asked = turn.phrases[0][0]
+        turn.phrases = [(asked, settings.original_share), (answer.phrase, 1 - settings.original_share)]
+    elif answer.action == "finer" and answer.region is not None:
+        turn.places = (*turn.places, answer.region)
+
+
+def _told(said: Answer | Abstain) -> dict[str, Any]:
+    if isinstance(said, Abstain):
+        return {"abstain": said.reason, "detail": dict(said.detail)}
+    region = None if said.region is None else list(said.region)
+    return {
+        "action": said.action,
+        "picks": list(said.picks),
+        "phrase": said.phrase,
+        "region": region,
+        "confidence": said.confidence,
+        **said.exchange,
+    }
+
+
+# -- what a round shows
+
+
+def _round(
+    session: FindSession,
+    standing: _Standing,
+    turn: _Turn,
+    settings: FindSettings,
+    *,
+    index: int,
+    stop: str | None,
+    meter: Meter,
+    phrase: str,
+) -> FindRound:
+    chosen, scores = _chosen(standing, turn, settings, is_last=stop is not None)
+    if stop is not None and not chosen and not turn.nones:
+        stop = "nothing fits" if len(standing.pool) else "nothing was proposed"
+    masks = tuple(session.full_size(standing.pool.masks[i]) for i in chosen)
+    if stop is not None and masks and settings.sculpt and session.engines.sculpt is not None:
+        with meter.stage("sculpt"):
+            masks = tuple(session.engines.sculpt(session.image, mask, phrase) for mask in masks)
+    return FindRound(
+        index=index,
+        mask=_union(masks),
+        score=float(scores[0]) if scores else standing.decision.conf,
+        detail=_detail(session, standing, turn, chosen),
+        cost=meter.take(),
+        stop=stop,
+        masks=masks,
+        scores=scores,
+        candidates=_candidates(session, standing) if stop is not None else (),
+    )
+
+
+def _chosen(
+    standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool
+) -> tuple[list[int], tuple[float, ...]]:
+    """Indices of the answer and their scores; [] is the abstention."""
+    order, chances = standing.decision.order, standing.fit.chances
+    if turn.nones >= 2 or not order:
+        return [], ()
+    if turn.picks:
+        return list(turn.picks), tuple(max(float(chances[i]), turn.confidence) for i in turn.picks)
+    if is_last and standing.decision.conf < settings.tau_none:
+        return [], ()
+    many = settings.all or standing.fit.many
+    found = instances(chances, standing.pool, settings) if many else [order[0]]
+    return found, tuple(float(chances[i]) for i in found)
+
+
+def _detail(session: FindSession, standing: _Standing, turn: _Turn, chosen: list[int]) -> dict[str, Any]:
+    decision, fit, pool = standing.decision, standing.fit, standing.pool
+    return {
+        "phrases": [{"phrase": p, "share": round(w, 4)} for p, w in turn.phrases],
+        "conf": round(decision.conf, 6),
+        "gap": round(decision.gap, 6),
+        "parsed": dict(fit.parsed),
+        "known": fit.known,
+        "proposals": len(pool),
+        "looks": list(pool.keys),
+        "chosen": chosen,
+        "candidates": [_described(session, pool, fit.chances, i) for i in decision.order],
+        **turn.note,
+    }
+
+
+def _described(session: FindSession, pool: Pool, chances: NDArray[np.float32], i: int) -> dict[str, Any]:
+    box = Mask(pool.masks[i]).box
+    scale = session.image.width / session.shown.width
+    return {
+        "id": i,
+        "score": round(float(chances[i]), 6),
+        "quality": round(float(pool.quality[i]), 6),
+        "source": pool.sources[i],
+        "box": None if box is None else [round(v * scale, 1) for v in box],
+    }
+
+
+def _candidates(session: FindSession, standing: _Standing) -> tuple[Candidate, ...]:
+    pool, chances = standing.pool, standing.fit.chances
+    return tuple(
+        Candidate(session.full_size(pool.masks[i]), float(chances[i]), pool.sources[i]) for i in standing.decision.order
+    )
+
+
+def _union(masks: tuple[Mask, ...]) -> Mask | None:
+    if len(masks) < 2:
+        return masks[0] if masks else None
+    return Mask(np.any([mask.array for mask in masks], axis=0))
+
+
+def _with_change(shown: FindRound, before: Mask | None) -> FindRound:
+    """The round with how much of the mask changed since the last one (1 - IoU)."""
+    if before is None or shown.mask is None:
+        return shown
+    return replace(shown, change=1.0 - shown.mask.iou(before))

@@ -1,0 +1,175 @@
+"""One picture, looked at once, asked about many times."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.config.find import FindSettings
+from maskwright.finding.counting import Meter
+from maskwright.finding.engines import FindEngines
+from maskwright.finding.fitting import Fit, fit_phrase
+from maskwright.finding.proposing import propose, propose_inside
+from maskwright.values import Box, Embedding, Image, Mask, MaskStack, Proposals, Ranking
+
+MAX_PARTS = 24
+"""Closer looks kept for other phrases."""
+
+MAX_RANKINGS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One look at the picture or at a part of it: its proposals, and what the ranker made of them."""
+
+    proposals: Proposals
+    regions: Embedding | None
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """All candidates of several looks, in a fixed order: masks (K, H, W) bool, their packed stack and sources."""
+
+    keys: tuple[str, ...]
+    masks: NDArray[np.bool_]
+    stack: MaskStack
+    quality: NDArray[np.float32]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+
+@dataclass(eq=False)
+class FindSession:
+    """A picture with everything that does not depend on the phrase, made once and kept. Thread-safe.
+
+    `image` may be of any size; work happens on `shown`, at most settings.work_side long.
+    """
+
+    image: Image
+    engines: FindEngines
+    settings: FindSettings
+    shown: Image = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shown = _shrunk(self.image, self.settings.work_side)
+        self._lock = threading.RLock()
+        self._looks: dict[str, Look] = {}
+        self._pools: dict[tuple[str, ...], Pool] = {}
+        self._rankings: dict[tuple[str, str], Ranking] = {}
+        self._embedding: Embedding | None = None
+
+    def pool(self, places: tuple[Box, ...], phrase: str, meter: Meter) -> Pool:
+        """The candidates of the whole picture and of closer looks at `places`."""
+        with self._lock:
+            keys = (self._whole(phrase, meter), *(self._closer(box, phrase, meter) for box in places))
+            if keys not in self._pools:
+                if len(self._pools) > MAX_PARTS:
+                    self._pools = {}
+                self._pools[keys] = _merged(keys, [self._looks[k].proposals for k in keys])
+            return self._pools[keys]
+
+    def fit(self, pool: Pool, phrase: str, meter: Meter) -> Fit:
+        """How well each candidate of the pool fits the phrase."""
+        with meter.stage("rank"):
+            rankings = [self._ranking(key, phrase) for key in pool.keys]
+            return fit_phrase(phrase, self.shown, pool.masks, _joined(rankings))
+
+    def full_size(self, mask: NDArray[np.bool_]) -> Mask:
+        """A mask of `shown` as a Mask of the whole picture."""
+        if self.shown is self.image:
+            return Mask(mask)
+        soft = cv2.resize(mask.astype(np.float32), self.image.size, interpolation=cv2.INTER_LINEAR)
+        return Mask(soft > 0.5)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the session holds."""
+        held = sum(pool.masks.nbytes for pool in list(self._pools.values()))
+        held += sum(look.regions.nbytes + look.proposals.masks.nbytes for look in self._looks.values() if look.regions)
+        return held + self.image.pixels.nbytes + (self._embedding.nbytes if self._embedding else 0)
+
+    def _whole(self, phrase: str, meter: Meter) -> str:
+        key = f"whole{self._words(phrase)}"
+        if key not in self._looks:
+            if self._embedding is None:
+                with meter.stage("encode"):
+                    self._embedding = self.engines.segmenter.encode(self.shown)
+            with meter.stage("propose"):
+                found = propose(
+                    self.shown, self._embedding, phrase, proposers=self.engines.proposers, settings=self.settings
+                )
+            self._keep(key, found, meter)
+        return key
+
+    def _closer(self, box: Box, phrase: str, meter: Meter) -> str:
+        x0, y0, x1, y1 = box.clip(*self.shown.size).pixels()
+        key = f"{x0},{y0},{x1},{y1}{self._words(phrase)}"
+        if key not in self._looks:
+            with meter.stage("propose"):
+                found = propose_inside(
+                    self.shown, box, phrase, proposers=self.engines.proposers, settings=self.settings
+                )
+            self._keep(key, found, meter)
+        return key
+
+    def _words(self, phrase: str) -> str:
+        """The phrase where a proposer reads it, so that its looks are kept apart; else nothing."""
+        reads = any(getattr(p, "reads_phrases", False) for p in self.engines.proposers)
+        return f" {phrase}" if reads else ""
+
+    def _keep(self, key: str, found: Proposals, meter: Meter) -> None:
+        if len(self._looks) > MAX_PARTS:
+            self._looks, self._pools, self._rankings = _only_whole(self._looks), {}, {}
+        with meter.stage("describe"):
+            regions = self.engines.ranker.encode(self.shown, found.masks) if len(found) else None
+        self._looks[key] = Look(found, regions)
+
+    def _ranking(self, key: str, phrase: str) -> Ranking:
+        with self._lock:
+            if (key, phrase) not in self._rankings:
+                if len(self._rankings) > MAX_RANKINGS:
+                    self._rankings = {}
+                regions = self._looks[key].regions
+                self._rankings[key, phrase] = (
+                    _nothing() if regions is None else self.engines.ranker.rank(regions, [phrase])
+                )
+            return self._rankings[key, phrase]
+
+
+def _shrunk(image: Image, side: int) -> Image:
+    if max(image.size) <= side:
+        return image
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return Image(cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA), source=image.source)
+
+
+def _only_whole(looks: dict[str, Look]) -> dict[str, Look]:
+    return {key: look for key, look in looks.items() if key.startswith("whole")}
+
+
+def _merged(keys: tuple[str, ...], found: list[Proposals]) -> Pool:
+    masks = found[0].masks if len(found) == 1 else np.concatenate([p.masks for p in found])
+    quality = np.concatenate([p.scores for p in found]).astype(np.float32)
+    sources = tuple(source for p in found for source in p.sources)
+    return Pool(keys, masks, MaskStack.of(masks), quality, sources)
+
+
+def _joined(rankings: list[Ranking]) -> Ranking:
+    known = [r.known for r in rankings if r.logits.size]
+    return Ranking(
+        np.concatenate([r.logits for r in rankings], axis=1),
+        np.concatenate([r.probabilities for r in rankings], axis=1),
+        known[0] if known else np.zeros(1, dtype=np.bool_),
+    )
+
+
+def _nothing() -> Ranking:
+    none = np.zeros((1, 0), dtype=np.float32)
+    return Ranking(none, none, np.zeros(1, dtype=np.bool_))
