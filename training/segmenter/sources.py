@@ -1,0 +1,200 @@
+"""Reads the training sources into one packed file: JPEG bytes, packed masks, licence of every picture.
+
+    python training/segmenter/sources.py --root DIR --out pack.npz --ledger training/segmenter/data.csv --never not_for_training.json --never-images DIR
+
+A picture: long side at most 512 pixels, a list of masks (one object, garment, or stuff region each) with a
+kind, and an optional mask of pixels whose truth is unknown. Pictures under NonCommercial or NoDerivs terms are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.io import loadmat
+
+LONG_SIDE = 512
+ALLOWED = {4: "CC BY 2.0", 5: "CC BY-SA 2.0", 7: "no known copyright restrictions", 8: "US government work"}
+SKIN_AND_HAIR = {"skin", "hair"}
+
+
+@dataclass
+class Picture:
+    """One picture, its masks and where it came from."""
+
+    id: str
+    source: str
+    licence: str
+    rgb: np.ndarray
+    masks: list[np.ndarray] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    unknown: np.ndarray | None = None
+
+
+def shrunk(rgb: np.ndarray) -> np.ndarray:
+    """The picture with its long side at most 512."""
+    scale = LONG_SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+
+def fitted(mask: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """A mask brought to the size of the picture."""
+    if mask.shape == rgb.shape[:2]:
+        return mask.astype(bool)
+    return cv2.resize(mask.astype(np.float32), rgb.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
+
+
+def opened(path: Path) -> np.ndarray:
+    """RGB uint8 of a file."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise SystemExit(f"cannot read {path}")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def drawn(segmentation: object, height: int, width: int) -> np.ndarray:
+    """A COCO polygon list as a mask; a run-length dict is decoded too."""
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+        flat = np.repeat(np.arange(len(counts)) % 2, counts)
+        return flat.reshape(width, height).T.astype(bool)
+    canvas = np.zeros((height, width), np.uint8)
+    for polygon in segmentation:  # type: ignore[attr-defined]
+        points = np.round(np.array(polygon).reshape(-1, 2) * 8).astype(np.int32)
+        cv2.fillPoly(canvas, [points], 1, shift=3)
+    return canvas.astype(bool)
+
+
+def coco(root: Path, banned: set[int]) -> Iterator[Picture]:
+    """Pictures of the small COCO mirrors, instances and panoptic regions together."""
+    files = {p.name: p for folder in ("coco_mini", "coco_tiny", "coco_tiny2", "coco128") for p in (root / folder).rglob("*.jpg")}
+    found: dict[int, Picture] = {}
+    for index in sorted(root.glob("coco_*/annotations/instances_*.json")):
+        data = json.loads(index.read_text())
+        rows = {i["id"]: i for i in data["images"] if Path(i["file_name"]).name in files and i["id"] not in banned
+                and i["license"] in ALLOWED and i["id"] not in found}
+        for i, row in rows.items():
+            rgb = shrunk(opened(files[Path(row["file_name"]).name]))
+            found[i] = Picture(f"coco_{i:012d}", "coco", ALLOWED[row["license"]], rgb)
+        for note in data["annotations"]:
+            row = rows.get(note["image_id"])
+            if row is None or note["iscrowd"]:
+                continue
+            mask = drawn(note["segmentation"], row["height"], row["width"])
+            picture = found[row["id"]]
+            picture.masks.append(fitted(mask, picture.rgb))
+            picture.kinds.append("thing")
+    yield from found.values()
+    yield from panoptic(root / "coco128", banned | set(found))
+
+
+def panoptic(root: Path, banned: set[int]) -> Iterator[Picture]:
+    """The train2017 half of coco128 with panoptic truth."""
+    data = json.loads((root / "panoptic_segmentation/annotations/panoptic_train2017.json").read_text())
+    things = {c["id"] for c in data["categories"] if c["isthing"]}
+    rows = {i["id"]: i for i in data["images"] if i["license"] in ALLOWED and i["id"] not in banned}
+    for note in data["annotations"]:
+        row = rows.get(note["image_id"])
+        path = root / "panoptic_segmentation/annotations/panoptic_train2017" / note["file_name"]
+        if row is None or not path.exists():
+            continue
+        code = opened(path).astype(np.int64) @ np.array([1, 256, 65536])
+        rgb = shrunk(opened(root / "images/train2017" / row["file_name"]))
+        picture = Picture(f"coco_{row['id']:012d}", "coco", ALLOWED[row["license"]], rgb)
+        for segment in note["segments_info"]:
+            if not segment["iscrowd"]:
+                picture.masks.append(fitted(code == segment["id"], rgb))
+                picture.kinds.append("thing" if segment["category_id"] in things else "stuff")
+        yield picture
+
+
+def garments(root: Path, banned: set[str]) -> Iterator[Picture]:
+    """Clothing-co-parsing: every label one mask, the whole person, and skin with hair."""
+    names = [str(n[0]) if len(n) else "null" for n in loadmat(root / "label_list.mat")["label_list"][0]]
+    for path in sorted((root / "annotations/pixel-level").glob("*.mat")):
+        if path.stem in banned:
+            continue
+        rgb = shrunk(opened(root / "photos" / f"{path.stem}.jpg"))
+        truth = loadmat(path)["groundtruth"]
+        picture = Picture(f"ccp_{path.stem}", "ccp", "Apache-2.0 (repository)", rgb)
+        for value in np.unique(truth):
+            if value:
+                picture.masks.append(fitted(truth == value, rgb))
+                picture.kinds.append("skin" if names[value] in SKIN_AND_HAIR else "part")
+        picture.masks.append(fitted(truth > 0, rgb))
+        picture.kinds.append("person")
+        yield picture
+
+
+def pets(root: Path) -> Iterator[Picture]:
+    """Oxford-IIIT pets (CC BY-SA 4.0): the animal; its unlabelled rim is unknown."""
+    for path in sorted((root / "annotations/trimaps").glob("[!.]*.png")):
+        photo = root / "images" / f"{path.stem}.jpg"
+        trimap = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if not photo.exists() or trimap is None or cv2.imread(str(photo)) is None:
+            continue
+        rgb = shrunk(opened(photo))
+        picture = Picture(f"pet_{path.stem}", "pets", "CC BY-SA 4.0", rgb)
+        rim = cv2.dilate((trimap == 1).astype(np.uint8), np.ones((3, 3), np.uint8)) & (trimap == 3)
+        picture.masks.append(fitted((trimap == 1) | (rim > 0), rgb))
+        picture.kinds.append("thing")
+        picture.unknown = fitted(trimap == 3, rgb)
+        yield picture
+
+
+def packed(masks: list[np.ndarray]) -> bytes:
+    """A stack of masks as compressed bits."""
+    return zlib.compress(np.packbits(np.stack(masks)).tobytes(), 6)
+
+
+def record(picture: Picture) -> dict[str, object]:
+    """One picture as it is stored."""
+    keep = [i for i, m in enumerate(picture.masks) if m.mean() >= 0.0006 and m.mean() < 0.95 and m.sum() >= 80]
+    ok, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
+    stack = [picture.masks[i] for i in keep]
+    if picture.unknown is not None:
+        stack.append(picture.unknown)
+    return {"id": picture.id, "source": picture.source, "licence": picture.licence, "jpeg": jpeg.tobytes(),
+            "size": picture.rgb.shape[:2], "kinds": [picture.kinds[i] for i in keep],
+            "unknown": picture.unknown is not None, "masks": packed(stack) if keep else b""}
+
+
+def held_out(identity: str) -> bool:
+    """Whether a picture belongs to the validation split: about one in twelve, by its name alone."""
+    return zlib.crc32(identity.encode()) % 12 == 0
+
+
+def main() -> None:
+    """Packs all sources."""
+    ask = argparse.ArgumentParser()
+    for name in ("--root", "--out", "--ledger", "--never", "--never-images"):
+        ask.add_argument(name, type=Path, required=True)
+    a = ask.parse_args()
+    never = json.loads(a.never.read_text())
+    shown = [p.stem for p in a.never_images.iterdir()]
+    banned = set(never["coco_ids"]) | {int(s[5:]) for s in shown if s.startswith("coco_")} | {never["refcoco_image"]}
+    banned |= {int(p.stem) for p in (a.root / "coco128/images/val2017").glob("*.jpg")}
+    people = set(never["ccp_ids"]) | {s[4:] for s in shown if s.startswith("ccp_")}
+    records = []
+    for source in (coco(a.root, banned), pets(a.root / "pets"), garments(a.root / "ccp", people)):
+        records += [r for r in map(record, source) if r["kinds"]]
+        print(len(records), flush=True)
+    np.savez(a.out, records=np.array(records, dtype=object))
+    with a.ledger.open("w", newline="") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(["id", "source", "licence", "masks", "split"])
+        rows.writerows([r["id"], r["source"], r["licence"], len(r["kinds"]), "val" if held_out(r["id"]) else "train"] for r in records)
+
+
+if __name__ == "__main__":
+    main()
