@@ -15,6 +15,7 @@
       StorageError                  exit 9   a disk is full, read-only or gone
       WorkerError                   exit 10  a process of another environment failed
       RefusedError                  exit 11  asked for something this product does not do
+      Busy                          exit 12  a queue is full; `retry_after_s` says when to try again
 
 Every message has at most two lines: what happened (with the file or setting), then what to do.
 """
@@ -149,3 +150,14 @@ class WorkerError(MaskwrightError):
 
 class RefusedError(MaskwrightError):
     exit_code = 11
+
+
+class Busy(MaskwrightError):
+    exit_code = 12
+
+    def __init__(self, message: str, hint: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(message, hint)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, float]]:  # type: ignore[override]
+        return (type(self), (self.message, self.hint, self.retry_after_s))

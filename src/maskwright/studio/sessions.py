@@ -1,0 +1,170 @@
+"""Sessions: one visitor's picture, things, history and files; nothing of one is visible to another."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import Busy, InputError
+from maskwright.plumbing.cancel import Cancel
+from maskwright.plumbing.files import storage_errors
+from maskwright.values import Box, Image, Mask
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One named object: what was clicked, the mask, and the other masks that were on offer (best first)."""
+
+    name: str
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: Box | None = None
+    start: Mask | None = None
+    """A mask that did not come from clicks (words, import, brush); later clicks change it."""
+    mask: Mask | None = None
+    score: float | None = None
+    others: tuple[tuple[Mask, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything undo goes back to: the things on the picture and which one is being worked on."""
+
+    things: tuple[Thing, ...] = (Thing("object 1"),)
+    active: int = 0
+    act: str = "opened"
+
+    @property
+    def thing(self) -> Thing:
+        return self.things[self.active]
+
+    def change(self, act: str, **values: Any) -> Board:
+        """The board with the active thing changed."""
+        things = list(self.things)
+        things[self.active] = replace(self.thing, **values)
+        return Board(tuple(things), self.active, act)
+
+
+@dataclass
+class Session:
+    """One visitor. `lock` guards short changes only and is never held while a model works."""
+
+    id: str
+    folder: Path
+    picture: Image | None = None
+    history: list[Board] = field(default_factory=lambda: [Board()])
+    at: int = 0
+    extras: dict[str, Any] = field(default_factory=dict)
+    """Results of the later tabs by name (cut-out, parts, edit, mesh, clip)."""
+    touched: float = field(default_factory=time.monotonic)
+    cancel: Cancel = field(default_factory=Cancel)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def board(self) -> Board:
+        return self.history[self.at]
+
+    def need_picture(self) -> Image:
+        """The picture; raises InputError when there is none yet."""
+        if self.picture is None:
+            raise InputError("there is no picture yet.", "Upload one, paste one or choose a sample.")
+        return self.picture
+
+    def need_mask(self) -> Mask:
+        """The active thing's mask; raises InputError when nothing is marked."""
+        mask = self.board.thing.mask
+        if mask is None or not mask:
+            raise InputError("nothing is marked yet.", "Click the thing, draw a box or name it.")
+        return mask
+
+    def show(self, picture: Image) -> None:
+        """A new picture: everything about the old one is forgotten."""
+        with self.lock:
+            self.picture, self.history, self.at = picture, [Board()], 0
+            self.extras = {k: v for k, v in self.extras.items() if k.startswith("clip")}
+
+    def push(self, board: Board, limit: int) -> None:
+        """A new step; what was undone is dropped, and the oldest beyond `limit`."""
+        with self.lock:
+            self.history = [*self.history[: self.at + 1], board][-limit - 1 :]
+            self.at = len(self.history) - 1
+
+    def step(self, by: int) -> None:
+        """Undo (-1), redo (+1) as far as there is history."""
+        with self.lock:
+            self.at = min(max(self.at + by, 0), len(self.history) - 1)
+
+    def path(self, name: str) -> Path:
+        """A file of this session; raises InputError for a name that would leave its folder."""
+        target = (self.folder / name).resolve()
+        if not target.is_relative_to(self.folder.resolve()) or target == self.folder.resolve():
+            raise InputError("that is not a file of this session.", "Use the links of the page.")
+        return target
+
+
+class Sessions:
+    """Opens, finds and ends sessions; a quiet thread removes those unused for too long."""
+
+    def __init__(self, root: str | Path, *, idle_s: float = 3600.0, most: int = 256) -> None:
+        self.root, self.idle_s, self.most = Path(root), idle_s, most
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.RLock()
+        self.on_end: list[Callable[[Session], None]] = []
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    def open(self) -> Session:
+        """A new session with a folder of its own and a name that cannot be guessed; raises Busy when full."""
+        self.sweep()
+        with self._lock:
+            if len(self._sessions) >= self.most:
+                raise Busy("the studio is full.", "Try again in a few minutes.", 60.0)
+            id_ = secrets.token_urlsafe(18)
+            folder = self.root / id_
+            with storage_errors(folder):
+                folder.mkdir()
+            self._sessions[id_] = Session(id_, folder)
+            return self._sessions[id_]
+
+    def find(self, id_: str | None) -> Session | None:
+        """The session of this name if it lives; finding it counts as use."""
+        with self._lock:
+            session = self._sessions.get(id_ or "")
+            if session is not None:
+                session.touched = time.monotonic()
+            return session
+
+    def find_or_open(self, id_: str | None) -> Session:
+        return self.find(id_) or self.open()
+
+    def end(self, id_: str) -> None:
+        """Stops its work and removes its files."""
+        with self._lock:
+            session = self._sessions.pop(id_, None)
+        if session is not None:
+            session.cancel.set()
+            for act in self.on_end:
+                act(session)
+            shutil.rmtree(session.folder, ignore_errors=True)
+
+    def sweep(self) -> int:
+        """Ends sessions unused for `idle_s`; returns how many."""
+        limit = time.monotonic() - self.idle_s
+        with self._lock:
+            old = [s.id for s in self._sessions.values() if s.touched < limit]
+        for id_ in old:
+            self.end(id_)
+        return len(old)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def close(self) -> None:
+        for id_ in list(self._sessions):
+            self.end(id_)
