@@ -1,0 +1,162 @@
+"""The strategy `anchors`: numbered places on the contour, squares split by its direction, gated redraw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from maskwright.sculpting.candidates import contour_places, control_places
+from maskwright.sculpting.evidence import Evidence, error_rate
+from maskwright.sculpting.places import Anchor, AnchorAsk, Cell, Judged, Place
+from maskwright.sculpting.points import (
+    click_and_redraw,
+    deepest,
+    judge_places,
+    thresholds_json,
+    thresholds_of,
+    why_not_trusted,
+)
+from maskwright.sculpting.scene import Bools, Scene
+from maskwright.sculpting.state import Meter, Outcome, State, Tools
+from maskwright.values import Abstain
+
+USUAL = 8
+CELL_NAMES = {2: ("inside", "outside"), 4: ("inside a", "inside b", "outside a", "outside b")}
+ASKED_BEFORE = 0.5
+"""Weight of an anchor near one that was asked before."""
+
+
+def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter) -> Outcome:
+    """One round: anchors, the judge's choice, cells, verdicts, clicks, redraw near the asked anchors only."""
+    tools.check()
+    anchors = place_anchors(tools.scene, state.mask, tools.settings.anchors, tools.settings.ratio)
+    anchors = [_weigh(anchor, state.asked_anchors) for anchor in anchors]
+    detail: dict[str, Any] = {"phase": "round", "anchors": [a.to_json() for a in anchors], "points": []}
+    if not anchors:
+        return Outcome(state.mask, {**detail, "kept": "the mask has no contour"})
+    asked, said = _pick(tools, state, anchors, meter)
+    detail["asked"] = said
+    if not asked:
+        return Outcome(state.mask, {**detail, "kept": "no anchor was named"})
+    tools.check()
+    chosen = [a for a in anchors if a.number in asked]
+    state.asked_anchors += [(a.x, a.y) for a in chosen]
+    cells = [c for a in chosen for c in split_square(a, state.mask, tools.settings.cells, turn)]
+    judged = _judge_cells(tools, state, cells, cues, meter)
+    return _act(tools, state, chosen, {**detail, "candidates": [j.to_json() for j in judged]}, meter)
+
+
+def place_anchors(scene: Scene, mask: Bools, count: int | str, ratio: float) -> list[Anchor]:
+    """Anchors spread by arc length over all contours, holes included; "auto": more for long contours."""
+    small = scene.shrink(mask)
+    if not small.any() or small.all():
+        return []
+    number = _auto_count(scene, small) if count == "auto" else int(count)
+    xy, normals = contour_places(small, number, start=0.5)
+    full = scene.to_full(xy)
+    side = max(8.0, ratio * scene.short_side)
+    return [
+        Anchor(i + 1, float(x), float(y), (float(-n[1]), float(n[0])), (float(n[0]), float(n[1])), side)
+        for i, ((x, y), n) in enumerate(zip(full, normals))
+    ]
+
+
+def split_square(anchor: Anchor, mask: Bools, cells: int, turn: int) -> list[Cell]:
+    """The square's cells that hold pixels to click on: inner ones inside the mask, outer ones outside it."""
+    half = anchor.side_px / 2
+    spans = ((-half, half),) if cells == 2 else ((-half, 0.0), (0.0, half))
+    out: list[Cell] = []
+    names = CELL_NAMES[cells]
+    for index, (inside, (low, high)) in enumerate((i, s) for i in (True, False) for s in spans):
+        far = -half if inside else half
+        corners = [_corner(anchor, u, v) for u, v in ((low, 0.0), (high, 0.0), (high, far), (low, far))]
+        spot = _spot(corners, mask if inside else ~mask, mask.shape)
+        if spot is not None:
+            place = Place(f"{turn}.a{anchor.number}.{index}", *spot, "anchor", anchor.weight)
+            out.append(Cell(place, anchor.number, tuple(corners), inside, names[index]))
+    return out
+
+
+def reach_of(anchors: Sequence[Anchor], shape: tuple[int, ...]) -> Bools:
+    """Pixels that may change: within the half diagonal of a square of its anchor."""
+    out = np.zeros(shape, dtype=np.uint8)
+    for anchor in anchors:
+        cv2.circle(out, (round(anchor.x), round(anchor.y)), math.ceil(anchor.side_px * math.sqrt(0.5)), 1, -1)
+    return out.view(np.bool_)
+
+
+def _auto_count(scene: Scene, small: Bools) -> int:
+    """Eight for a contour as long as a disc's in the box, more in proportion, at most 24."""
+    found, _ = cv2.findContours(small.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    length = sum(cv2.arcLength(ring, True) for ring in found)
+    usual = math.pi * scene.box.diagonal * scene.factor / math.sqrt(2)
+    return int(np.clip(round(USUAL * length / max(1.0, usual)), USUAL, 24))
+
+
+def _pick(
+    tools: Tools, state: State, anchors: Sequence[Anchor], meter: Meter
+) -> tuple[dict[int, AnchorAsk], list[dict[str, Any]] | dict[str, Any]]:
+    """The anchors to edit by number, and what is written into the trace about them."""
+    s = tools.settings
+    with meter.of("judge"):
+        answer = tools.judge.pick_anchors(tools.scene, state.mask, anchors, s.anchors_per_round)
+    numbers = {a.number for a in anchors}
+    if not isinstance(answer, Abstain):
+        asked = {a.number: a for a in answer if a.number in numbers}
+        state.empty_diagnoses = 0 if asked else state.empty_diagnoses + 1
+        return asked, [{"number": a.number, "reason": a.reason} for a in asked.values()]
+    if s.on_silence == "first-anchor":
+        return {1: AnchorAsk(1, "no usable answer")}, {"abstained": answer.reason, "edited": 1}
+    return {}, {"abstained": answer.reason}
+
+
+def _judge_cells(tools: Tools, state: State, cells: Sequence[Cell], cues: str, meter: Meter) -> list[Judged]:
+    """Verdicts on the cells' dots, and once a run on the controls; both are added to the state."""
+    with meter.of("judge"):
+        verdicts = tools.judge.look_at_cells(tools.scene, state.mask, cells, cues)
+    judged = [replace(j, score=j.p) for j in (Judged(c.place, (v,)) for c, v in zip(cells, verdicts))]
+    if not state.controls:
+        controls = control_places(tools.scene, state.mask, tools.settings.controls)
+        _, state.controls = judge_places(tools, state, [], controls, cues, meter)
+    state.judged += judged
+    return judged
+
+
+def _act(tools: Tools, state: State, chosen: Sequence[Anchor], detail: dict[str, Any], meter: Meter) -> Outcome:
+    thresholds = thresholds_of(tools, state)
+    detail |= thresholds_json(thresholds, state)
+    detail["controls"] = [j.to_json() for j in state.controls] if len(state.masks) == 1 else []
+    untrusted = why_not_trusted(state, thresholds)
+    if untrusted is not None:
+        return Outcome(state.mask, {**detail, "untrusted": untrusted})
+    evidence = Evidence(tools.scene, state.judged, thresholds, error_rate(state.controls, thresholds))
+    tools.check()
+    allowed = reach_of(chosen, state.mask.shape)
+    mask, drawn = click_and_redraw(tools, state, evidence, meter, allowed=allowed)
+    return Outcome(mask, {**detail, **drawn})
+
+
+def _weigh(anchor: Anchor, asked: Sequence[tuple[float, float]]) -> Anchor:
+    """Less weight near an anchor that was asked before."""
+    near = any(math.hypot(anchor.x - x, anchor.y - y) < anchor.side_px / 4 for x, y in asked)
+    return replace(anchor, weight=ASKED_BEFORE) if near else anchor
+
+
+def _corner(anchor: Anchor, along: float, out: float) -> tuple[float, float]:
+    return (
+        anchor.x + anchor.tangent[0] * along + anchor.normal[0] * out,
+        anchor.y + anchor.tangent[1] * along + anchor.normal[1] * out,
+    )
+
+
+def _spot(corners: Sequence[tuple[float, float]], region: Bools, shape: tuple[int, ...]) -> tuple[float, float] | None:
+    """The deepest pixel of the cell within `region`, or None when they do not meet."""
+    cell = np.zeros(shape, dtype=np.uint8)
+    cv2.fillConvexPoly(cell, np.round(np.array(corners)).astype(np.int32), 1)
+    both = cell.view(np.bool_) & region
+    return deepest(both) if both.any() else None
