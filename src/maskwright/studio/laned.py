@@ -41,7 +41,7 @@ class LanedSegmenter:
     def encode(self, image: Image) -> Embedding:
         key = (self.name, image.sha256)
         found = self._cache.get(key)
-        return found if found is not None else self._encoding.call(self._encode, image, ("encode", key))  # type: ignore[no-any-return]
+        return found if found is not None else self._encoding.call(self._encode, image, ("encode", key))
 
     def _encode(self, images: Sequence[Image]) -> list[Embedding]:
         """Merged jobs ask for the same picture: it is encoded once."""
@@ -101,9 +101,10 @@ class LanedModels:
             self.lane(kind).call(lambda _: [self._load_once(kind)], None)
         return self._models[kind]
 
-    def _load_once(self, kind: str) -> None:
+    def _load_once(self, kind: str) -> Any:
         if kind not in self._models:
             self._models[kind] = self._wrap(kind, self._load(kind))
+        return self._models[kind]
 
     def _wrap(self, kind: str, model: Any) -> Any:
         if model is None:
