@@ -14,7 +14,7 @@ from maskwright.assemble.engines import Engines
 from maskwright.config.find import FindMode, FindSettings
 from maskwright.config.settings import Settings, resolve
 from maskwright.errors import BadSettings
-from maskwright.finding.counting import CountedRanker, CountedSegmenter
+from maskwright.finding.counting import CountedRanker, CountedSegmenter, Meter
 from maskwright.finding.engines import FindEngines, Judge, Sculpt
 from maskwright.finding.judging import VlmJudge
 from maskwright.finding.loop import FindTask
@@ -69,6 +69,11 @@ class Finder:
         settings = with_overrides(self.settings, overrides)
         rounds = self.rounds(picture, phrase, cancel=cancel, name=name, **overrides)
         return gather(rounds, phrase, picture, self.engines.names(), settings.model_dump(mode="json"))
+
+    def regions(self, image: Any) -> list[Mask]:
+        """Every region worth a look, best first, whatever it is called."""
+        session = self.session(as_image(image))
+        return [session.full_size(mask) for mask in session.pool((), "", Meter()).masks]
 
     def session(self, image: Image) -> FindSession:
         """What is known of a picture, made at its first phrase."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import threading
@@ -15,6 +16,13 @@ from maskwright.errors import Busy, InputError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import storage_errors
 from maskwright.values import Box, Image, Mask
+
+_ID = re.compile(r"[A-Za-z0-9_-]{24}")
+
+
+def newest(folder: Path) -> float:
+    """When anything directly in the folder was last changed."""
+    return max((p.stat().st_mtime for p in (folder, *folder.iterdir())), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.RLock()
         self.on_end: list[Callable[[Session], None]] = []
+        self.on_missing: Callable[[Session], bool] | None = None
+        """Fills a session whose folder is there but which is not in memory (after a restart)."""
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 
@@ -135,10 +145,20 @@ class Sessions:
     def find(self, id_: str | None) -> Session | None:
         """The session of this name if it lives; finding it counts as use."""
         with self._lock:
-            session = self._sessions.get(id_ or "")
+            session = self._sessions.get(id_ or "") or self._found_on_disk(id_ or "")
             if session is not None:
                 session.touched = time.monotonic()
             return session
+
+    def _found_on_disk(self, id_: str) -> Session | None:
+        folder = self.root / id_
+        if not _ID.fullmatch(id_) or self.on_missing is None or not folder.is_dir():
+            return None
+        session = Session(id_, folder)
+        if not self.on_missing(session):
+            return None
+        self._sessions[id_] = session
+        return session
 
     def find_or_open(self, id_: str | None) -> Session:
         return self.find(id_) or self.open()
@@ -160,6 +180,15 @@ class Sessions:
             old = [s.id for s in self._sessions.values() if s.touched < limit]
         for id_ in old:
             self.end(id_)
+        return len(old) + self._sweep_disk()
+
+    def _sweep_disk(self) -> int:
+        """Removes folders of sessions that an earlier run of the studio left and nobody came back to."""
+        limit = time.time() - self.idle_s
+        old = [p for p in self.root.iterdir() if p.is_dir() and p.name not in self._sessions
+               and _ID.fullmatch(p.name) and newest(p) < limit]  # fmt: skip
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
         return len(old)
 
     def __len__(self) -> int:

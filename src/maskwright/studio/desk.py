@@ -1,0 +1,188 @@
+"""What a visitor can do, without any page: the page and the JSON interface are both thin over this."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from maskwright.assemble.engines import Engines
+from maskwright.assemble.finding import Finder
+from maskwright.config.settings import Settings, resolve
+from maskwright.config.studio import StudioSettings
+from maskwright.errors import BadImage, InputError, MaskwrightError
+from maskwright.finding.result import FindResult
+from maskwright.media.images import open_image, open_mask
+from maskwright.media.limits import Limits
+from maskwright.plumbing.log import get_log
+from maskwright.studio import marking
+from maskwright.studio.jobs import Jobs
+from maskwright.studio.keeping import restore, save
+from maskwright.studio.laned import LanedModels
+from maskwright.studio.lanes import working_for
+from maskwright.studio.sessions import Board, Session, Sessions
+from maskwright.values import Box, Image, Mask, MaskStack
+
+_log = get_log("studio")
+
+
+class Desk:
+    """The shared models, the sessions and the jobs of one running studio."""
+
+    def __init__(
+        self, settings: Settings | None = None, *, root: str | Path | None = None, single_lock: bool = False
+    ) -> None:
+        self.settings = settings or resolve()
+        self.rules = self.settings.section(StudioSettings)
+        self._engines = Engines(self.settings)
+        self.models = LanedModels(
+            self._engines.need, single_lock=single_lock, limit=self.rules.queue, cache_mib=self.rules.embeddings_mib
+        )
+        self.root = Path(root or self.rules.folder or default_root())
+        self.sessions = Sessions(self.root, idle_s=self.rules.idle_minutes * 60, most=self.rules.max_sessions)
+        self.jobs = Jobs()
+        self.sessions.on_end.append(lambda session: self.jobs.forget(session.id))
+        self.sessions.on_missing = self._restore
+        self._finder: Finder | None = None
+
+    # -- sessions
+
+    def open(self, id_: str | None = None) -> Session:
+        """The session of this name, also after a restart, else a new one."""
+        return self.sessions.find_or_open(id_)
+
+    def need(self, id_: str) -> Session:
+        """The session; raises InputError when it has ended."""
+        session = self.sessions.find(id_)
+        if session is None:
+            raise InputError("this session has ended.", "Reload the page to begin a new one.")
+        return session
+
+    def _restore(self, session: Session) -> bool:
+        """Fills a session found on disk after a restart; False when there is nothing usable."""
+        try:
+            found = restore(session)
+        except MaskwrightError as error:
+            _log.warning("session not restored", error=str(error))
+            return False
+        if found:
+            self.jobs.recover(session.id, session.folder)
+        return found
+
+    # -- the picture
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(pixels=int(self.rules.max_megapixels * 1e6), image_bytes=self.rules.max_upload_mib * 2**20)
+
+    def open_picture(self, session: Session, source: str | Path | bytes | Image) -> Image:
+        """A new picture on the desk; it is encoded at once so that the first click is quick."""
+        picture = source if isinstance(source, Image) else open_image(source, limits=self.limits)
+        if picture.width * picture.height > self.rules.max_megapixels * 1e6:
+            raise BadImage(
+                f"the picture has more than {self.rules.max_megapixels:g} megapixels.", "Send a smaller one."
+            )
+        session.cancel.set()
+        session.show(picture)
+        session.cancel = type(session.cancel)()
+        save(session, with_picture=True)
+        with working_for(session.id):
+            self.segmenter.encode(picture)
+        return picture
+
+    @property
+    def segmenter(self) -> Any:
+        return self.models.get("segmenter")
+
+    def change(self, session: Session, make: Callable[[Board, Image], Board]) -> Board:
+        """Applies one act to the board and remembers it for undo. The session's lock is not held while models work."""
+        picture = session.need_picture()
+        with working_for(session.id):
+            board = make(session.board, picture)
+        session.push(board, self.rules.history)
+        save(session)
+        return board
+
+    # -- acts
+
+    def click(self, session: Session, at: tuple[float, float], *, inside: bool = True) -> Board:
+        return self.change(session, lambda b, p: marking.click(b, self.segmenter, p, at, inside=inside))
+
+    def draw_box(self, session: Session, box: Box) -> Board:
+        return self.change(session, lambda b, p: marking.draw_box(b, self.segmenter, p, box))
+
+    def paint(self, session: Session, strokes: Mask, *, add: bool) -> Board:
+        return self.change(session, lambda b, p: marking.paint(b, p, strokes, add=add))
+
+    def wand(self, session: Session, at: tuple[float, float], tolerance: int = 16) -> Board:
+        return self.change(session, lambda b, p: marking.wand(b, p, at, tolerance))
+
+    def choose(self, session: Session, index: int) -> Board:
+        return self.change(session, lambda b, p: marking.choose(b, index))
+
+    def take(self, session: Session, mask: Mask, act: str, score: float | None = None) -> Board:
+        """A whole mask from somewhere else."""
+        mask.check_size(session.need_picture().size)
+        return self.change(session, lambda b, p: marking.take_mask(b, mask, act, score=score))
+
+    def import_mask(self, session: Session, source: str | Path | bytes) -> Board:
+        return self.take(session, open_mask(source, limits=self.limits), "imported")
+
+    def words(self, session: Session, phrase: str) -> FindResult:
+        """Finds what a phrase names; the mask becomes the active thing's when there is one."""
+        picture = session.need_picture()
+        with working_for(session.id):
+            found = self.finder.find(picture, phrase, cancel=session.cancel)
+        if found.mask is not None:
+            self.take(session, found.mask, f"words: {phrase[:40]}", found.score)
+        return found
+
+    def everything(self, session: Session) -> MaskStack:
+        """All regions worth a look, kept for previews until the next picture."""
+        picture = session.need_picture()
+        if session.extras.get("everything_of") != picture.sha256:
+            with working_for(session.id):
+                regions = self.finder.regions(picture)
+            session.extras["everything"] = MaskStack.of(regions, picture.size)
+            session.extras["everything_of"] = picture.sha256
+        found: MaskStack = session.extras["everything"]
+        return found
+
+    @property
+    def finder(self) -> Finder:
+        """One finder for all sessions, over the shared models."""
+        if self._finder is None:
+            engines = {kind: self.models.get(kind) for kind in ("segmenter", "ranker")}
+            self._finder = Finder(engines=engines, resolved=self.settings)
+        return self._finder
+
+    def undo(self, session: Session) -> None:
+        session.step(-1)
+        save(session)
+
+    def redo(self, session: Session) -> None:
+        session.step(1)
+        save(session)
+
+    def reset(self, session: Session) -> None:
+        """Everything marked is taken back; undo brings it again."""
+        session.push(Board(act="cleared"), self.rules.history)
+        save(session)
+
+    def stop(self, session: Session) -> None:
+        """Stops whatever works for this session now."""
+        session.cancel.set()
+        session.cancel = type(session.cancel)()
+        for job in self.jobs.of(session.id):
+            job.cancel.set()
+
+    def close(self) -> None:
+        """Stops the jobs and the lanes; sessions stay on disk for the next start."""
+        self.jobs.close()
+        self.models.close()
+
+
+def default_root() -> Path:
+    """Where sessions are kept when the settings name no place."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "maskwright" / "studio"

@@ -1,0 +1,65 @@
+"""A session on disk, so that it survives a restart of the studio."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from maskwright.errors import InputError
+from maskwright.media.images import open_image, save_image
+from maskwright.plumbing.files import read_json, storage_errors
+from maskwright.studio.sessions import Board, Session, Thing
+from maskwright.values import Box, Mask
+
+STATE, PICTURE = "session.json", "picture.png"
+
+
+def save(session: Session, *, with_picture: bool = False) -> None:
+    """Writes the board that is shown now (not the whole history), and the picture when it is new."""
+    if with_picture:
+        save_image(session.path(PICTURE), session.need_picture())
+    board = session.board
+    text = json.dumps({"things": [_thing_json(t) for t in board.things], "active": board.active})
+    with storage_errors(session.folder), session.lock:
+        part = session.path(STATE + ".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(session.path(STATE))
+
+
+def restore(session: Session) -> bool:
+    """Fills a session from its folder; False when there is none. Raises InputError when it is damaged."""
+    if not session.path(STATE).exists() or not session.path(PICTURE).exists():
+        return False
+    try:
+        values = read_json(session.path(STATE))
+        things = tuple(_thing(v) for v in values["things"])
+        board = Board(things, int(values["active"]), "restored")
+        session.picture = open_image(session.path(PICTURE))
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError("the session's file is damaged.", "Begin a new one.") from error
+    session.history, session.at = [board], 0
+    return True
+
+
+def _thing_json(thing: Thing) -> dict[str, Any]:
+    return {
+        "name": thing.name,
+        "points": thing.points,
+        "labels": thing.labels,
+        "box": None if thing.box is None else tuple(thing.box),
+        "start": None if thing.start is None else thing.start.to_rle(),
+        "mask": None if thing.mask is None else thing.mask.to_rle(),
+        "score": thing.score,
+    }
+
+
+def _thing(values: dict[str, Any]) -> Thing:
+    return Thing(
+        name=str(values["name"]),
+        points=tuple((float(x), float(y)) for x, y in values["points"]),
+        labels=tuple(int(v) for v in values["labels"]),
+        box=None if values["box"] is None else Box.of(values["box"]),
+        start=None if values["start"] is None else Mask.from_rle(values["start"]),
+        mask=None if values["mask"] is None else Mask.from_rle(values["mask"]),
+        score=values["score"],
+    )
