@@ -12,8 +12,9 @@ MAX_CHARS = 400
 _OTHER_WORDS = {
     "man": "person", "woman": "person", "guy": "man", "lady": "woman", "boy": "child", "girl": "child",
     "kid": "child", "player": "person", "bike": "bicycle", "motorbike": "motorcycle", "couch": "sofa",
-    "tv": "television", "phone": "cell phone", "cup": "mug", "mug": "cup", "puppy": "dog", "kitten": "cat", "auto": "car",
-    "lorry": "truck", "plane": "airplane", "ship": "boat", "bag": "handbag", "table": "dining table", "plant": "potted plant",
+    "tv": "television", "phone": "cell phone", "cup": "mug", "mug": "cup", "puppy": "dog", "kitten": "cat",
+    "auto": "car", "lorry": "truck", "plane": "airplane", "ship": "boat", "bag": "handbag",
+    "table": "dining table", "plant": "potted plant",
 }  # fmt: skip
 """Nouns that many models know better by another name."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from maskwright.errors import BadMask
 from maskwright.values import rle
 from maskwright.values.box import Box
+from maskwright.values.overlap import shared_bits, words_of
 
 Bools = NDArray[np.bool_]
 
@@ -146,7 +147,8 @@ class MaskStack:
     @cached_property
     def areas(self) -> NDArray[np.int64]:
         """Pixels inside each mask, (N,)."""
-        return np.bitwise_count(self.packed).sum(axis=1, dtype=np.int64) if len(self) else np.zeros(0, np.int64)
+        bits: NDArray[np.int64] = np.bitwise_count(words_of(self.packed)).sum(axis=1, dtype=np.int64)
+        return bits
 
     def iou(self, other: MaskStack) -> NDArray[np.float64]:
         """(N, M) intersections over unions; 1.0 for two empty masks."""
@@ -158,44 +160,8 @@ class MaskStack:
 
 
 def intersections(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
-    """(N, M) pixels shared by each pair: a float32 product of the columns where anything is set (exact below 2**24)."""
-    if a.height * a.width >= 2**24 or not len(a) or not len(b):
-        return _intersections_wide(a, b)
-    return _matrix_product(a, b)
-
-
-def _words(stack: MaskStack) -> NDArray[np.uint64]:
-    width = -(-stack.packed.shape[1] // 8) * 8
-    padded = np.zeros((len(stack), width), dtype=np.uint8)
-    padded[:, : stack.packed.shape[1]] = stack.packed
-    return padded.view(np.uint64)
-
-
-def _intersections_wide(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
-    left, right = _words(a), _words(b)
-    out = np.zeros((len(a), len(b)), dtype=np.int64)
-    for i, row in enumerate(left):
-        out[i] = np.bitwise_count(row & right).sum(axis=1, dtype=np.int64)
-    return out
-
-
-def _matrix_product(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
-    left, right = _words(a), _words(b)
-    spans_a, spans_b = _spans(left), _spans(right)
-    out = np.zeros((len(a), len(b)), dtype=np.int64)
-    for i, (start, stop) in enumerate(spans_a):
-        near = np.flatnonzero((spans_b[:, 0] < stop) & (spans_b[:, 1] > start))
-        if near.size:
-            out[i, near] = np.bitwise_count(left[i, start:stop] & right[near, start:stop]).sum(axis=1, dtype=np.int64)
-    return out
-
-
-def _spans(words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """(N, 2) first and past-last word that holds anything."""
-    some = words != 0
-    first = some.argmax(axis=1)
-    last = words.shape[1] - some[:, ::-1].argmax(axis=1)
-    return np.stack([first, np.where(some.any(axis=1), last, first)], axis=1)
+    """(N, M) pixels shared by each pair."""
+    return shared_bits(words_of(a.packed), words_of(b.packed))
 
 
 def _middle(array: NDArray[Any]) -> float:

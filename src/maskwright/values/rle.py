@@ -17,11 +17,24 @@ from maskwright.errors import BadMask
 
 def counts_of(array: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Run lengths down the columns, background first."""
-    flat = array.T.reshape(-1)
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    ends = np.concatenate([edges, [flat.size]])
-    runs = np.diff(ends, prepend=0)
-    return np.concatenate([[0], runs]) if flat[0] else runs
+    height, width = array.shape
+    changes = np.empty((height, width), dtype=np.bool_)
+    np.not_equal(array[1:], array[:-1], out=changes[1:])
+    changes[0, 0] = array[0, 0]
+    np.not_equal(array[0, 1:], array[-1, :-1], out=changes[0, 1:])
+    row, column = np.divmod(_set_places(changes), width)
+    starts = np.sort(column * height + row)
+    return np.diff(starts, prepend=0, append=array.size)
+
+
+def _set_places(changes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """np.flatnonzero of an array where little is set: whole words are skipped first."""
+    flat = changes.reshape(-1)
+    whole = flat.size // 8 * 8
+    words = np.flatnonzero(flat[:whole].view(np.uint64))
+    inside = flat[:whole].reshape(-1, 8)[words]
+    which, place = np.nonzero(inside)
+    return np.concatenate([words[which] * 8 + place, np.flatnonzero(flat[whole:]) + whole])
 
 
 def encode(array: NDArray[np.bool_]) -> dict[str, Any]:
