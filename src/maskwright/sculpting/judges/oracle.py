@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from maskwright.sculpting.judging import Better, Patches
 from maskwright.sculpting.places import Anchor, AnchorAsk, Cell, Diagnosis, Place
 from maskwright.sculpting.scene import Bools, Scene
+from maskwright.sculpting.sectors import SECTORS, sector_shares
+from maskwright.sculpting.stopping import iou
 from maskwright.values import Abstain, Cost, Verdict
 
-SECTORS = ("right", "lower right", "bottom", "lower left", "left", "upper left", "top", "upper right")
 NOTABLE = 0.02
 """Share of the truth's area from which a wrong part is named."""
 
@@ -40,8 +40,8 @@ class OracleJudge:
     def diagnose(self, scene: Scene, mask: Bools, cues: str) -> Diagnosis | Abstain:
         """Names the sectors where the mask differs from the truth; each sector's answer may be wrong."""
         self._calls += 1
-        missing = self._sectors(self.truth & ~mask, "missing", mask)
-        over = self._sectors(mask & ~self.truth, "over", mask)
+        missing = self._sectors(self.truth & ~mask, "missing")
+        over = self._sectors(mask & ~self.truth, "over")
         return Diagnosis(missing, over, "soft" if missing or over else "sharp", ())
 
     def look(self, scene: Scene, mask: Bools, places: Sequence[Place], cues: str) -> list[Patches]:
@@ -68,7 +68,7 @@ class OracleJudge:
     def compare(self, scene: Scene, earlier: Bools, later: Bools) -> Better | Abstain:
         """Two answers, one an order; a tie when they differ."""
         self._calls += 2
-        better = _iou(later, self.truth) > _iou(earlier, self.truth)
+        better = iou(later, self.truth) > iou(earlier, self.truth)
         area = float(np.count_nonzero(earlier)), float(np.count_nonzero(later))
         first, second = (self._flip(better, f"compare{order}", *area) for order in range(2))
         if first != second or np.array_equal(earlier, later):
@@ -91,19 +91,10 @@ class OracleJudge:
         part = np.s_[y0 : int(anchor.y + half) + 1, x0 : int(anchor.x + half) + 1]
         return float(np.mean(mask[part] ^ self.truth[part]))
 
-    def _sectors(self, wrong: Bools, what: str, mask: Bools) -> tuple[str, ...]:
-        whole = max(1, int(np.count_nonzero(self.truth)))
-        moments = cv2.moments((mask if mask.any() else self.truth).astype(np.uint8), binaryImage=True)
-        centre = moments["m10"] / max(1.0, moments["m00"]), moments["m01"] / max(1.0, moments["m00"])
-        rows, columns = np.nonzero(wrong)
-        angle = np.arctan2(rows - centre[1], columns - centre[0])
-        sector = np.round(angle / (np.pi / 4)).astype(int) % 8
-        counts = np.bincount(sector, minlength=8) / whole
-        return tuple(
-            name
-            for i, name in enumerate(SECTORS)
-            if self._flip(bool(counts[i] > NOTABLE), what + name, float(whole), float(len(rows)))
-        )
+    def _sectors(self, wrong: Bools, what: str) -> tuple[str, ...]:
+        shares = sector_shares(wrong, self.truth)
+        pixels = float(np.count_nonzero(wrong))
+        return tuple(name for name, share in zip(SECTORS, shares) if self._flip(share > NOTABLE, what + name, pixels))
 
     def _flip(self, answer: bool, what: str, *numbers: float) -> bool:
         return answer ^ (self._draw(what, *numbers) < self.error)
@@ -112,8 +103,3 @@ class OracleJudge:
         """A fixed number in 0..1 for this question."""
         text = f"{self.seed}|{what}|" + "|".join(f"{n:.2f}" for n in numbers)
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big") / 2.0**56
-
-
-def _iou(a: Bools, b: Bools) -> float:
-    union = int(np.count_nonzero(a | b))
-    return int(np.count_nonzero(a & b)) / union if union else 1.0
