@@ -28,13 +28,13 @@ def limit_process(memory_mib: int, *, may_write: bool) -> None:
 def main() -> None:
     """Decodes until stdin closes (the parent ended)."""
     request = json.loads(sys.stdin.buffer.readline())
-    limit_process(request["memory_mib"], may_write=request["do"] == "join")
+    limit_process(request["memory_mib"], may_write=request["do"] == "sound")
     out = sys.stdout.buffer
     try:
-        if request["do"] == "join":
-            from maskwright.media.joining import join_audio
+        if request["do"] == "sound":
+            from maskwright.media.sound import copy_sound
 
-            _answer(out, {"ok": join_audio(Path(request["video"]), Path(request["sound"]), Path(request["out"]))})
+            _answer(out, {"starts": copy_sound(Path(request["path"]), Path(request["out"]))})
         else:
             _serve(request, out)
     except Exception as error:  # noqa: BLE001 - told to the parent, who raises it there

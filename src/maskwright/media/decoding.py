@@ -29,7 +29,7 @@ SIZE_NOTE = "maskwright size="
 """Begins the file comment that names the true size of a clip written with a padded edge."""
 
 _FAR_AHEAD = 24
-_OPEN = {"options": {"protocol_whitelist": "file"}, "metadata_errors": "replace"}
+OPEN_OPTIONS: dict[str, Any] = {"options": {"protocol_whitelist": "file"}, "metadata_errors": "replace"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Decoder:
 
     def _open(self) -> tuple[Any, Any]:
         try:
-            container = av.open(str(self._path), format=self._kind, **_OPEN)
+            container = av.open(str(self._path), format=self._kind, **OPEN_OPTIONS)
         except (av.error.FFmpegError, ValueError, MemoryError) as error:
             raise BadVideo(f"{self._path} cannot be read as video ({error}).", "Mend it or use a copy.") from error
         if not container.streams.video:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadVideo, MaskwrightError, MissingPackage, StorageError
-from maskwright.media.clip_process import end_child, receive, send, start_child
 from maskwright.media.decoding import SIZE_NOTE
 from maskwright.media.images import save_image
-from maskwright.media.limits import LIMITS
+from maskwright.media.sound import Sound, sound_of
 from maskwright.plumbing.files import atomic_path
 from maskwright.values import Image
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 Frame = NDArray[np.uint8]
 _BT709 = 1
-_JOIN_S = 600.0
 
 
 def write_clip(
@@ -54,16 +52,9 @@ def write_clip(
         return _write_folder(path, counted)
     if path.suffix.lower() not in (".mp4", ".mkv"):
         raise BadVideo(f"{path}: clips are written as .mp4, .mkv or into a folder.", "Choose one of these.")
-    with atomic_path(path) as out:
-        if like is not None and audio and like.has_audio:
-            silent = out.with_name(out.stem + "-silent" + out.suffix)
-            try:
-                _encode(silent, counted, _Timing.of(like, rate), lossless=lossless, crf=crf)
-                _join(silent, like.path, out)
-            finally:
-                silent.unlink(missing_ok=True)
-        else:
-            _encode(out, counted, _Timing.of(like, rate), lossless=lossless, crf=crf)
+    heard = like.path if like is not None and audio and like.has_audio else None
+    with atomic_path(path) as out, sound_of(heard, out) if heard is not None else nullcontext() as sound:
+        _encode(out, counted, _Timing.of(like, rate), _Quality(lossless, crf), sound)
     return path
 
 
@@ -88,30 +79,45 @@ class _Timing:
         return index if self.ticks is None else self.ticks[index]
 
 
-def _encode(path: Path, frames: Iterable[Frame], timing: _Timing, *, lossless: bool, crf: int) -> None:
+@dataclass(frozen=True)
+class _Quality:
+    lossless: bool
+    crf: int
+
+
+def _encode(path: Path, frames: Iterable[Frame], timing: _Timing, quality: _Quality, sound: Sound | None) -> None:
     rows = iter(frames)
     first = next(rows, None)
     if first is None:
         raise BadVideo(f"{path.name}: there are no frames to write.", "Give at least one.")
-    even = not lossless
+    even = not quality.lossless
     with _av_errors(path), av.open(str(path), "w", container_options=_movie(path)) as container:
         height, width = first.shape[:2]
         if even and (width % 2 or height % 2):
             container.metadata["comment"] = f"{SIZE_NOTE}{width}x{height}"
-        stream = _stream(container, first, timing, lossless=lossless, crf=crf)
+        stream = _stream(container, first, timing, quality)
+        if sound is not None:
+            sound.add_to(container)
         for index, frame in enumerate(_chain(first, rows)):
             picture = av.VideoFrame.from_ndarray(_checked(frame, first, index, even=even), format="rgb24")
             if even:
                 picture = picture.reformat(format="yuv420p", dst_colorspace="itu709")
             picture.pts, picture.time_base = timing.at(index), timing.tick
             container.mux(stream.encode(picture))
+            if sound is not None:
+                sound.write_until(container, timing.at(index) * timing.tick)
         container.mux(stream.encode(None))
+        if sound is not None:
+            sound.write_until(container, None)
 
 
-def _stream(container: Any, first: Frame, timing: _Timing, *, lossless: bool, crf: int) -> Any:
+def _stream(container: Any, first: Frame, timing: _Timing, quality: _Quality) -> Any:
+    lossless = quality.lossless
     ffv1 = lossless and container.format.name == "matroska"
     name = "ffv1" if ffv1 else "libx264rgb" if lossless else "libx264"
-    options = {} if ffv1 else {"qp": "0", "preset": "veryfast"} if lossless else {"crf": str(crf), "preset": "fast"}
+    options = (
+        {} if ffv1 else {"qp": "0", "preset": "veryfast"} if lossless else {"crf": str(quality.crf), "preset": "fast"}
+    )
     try:
         stream = container.add_stream(name, rate=timing.rate, options=options)
     except (ValueError, av.error.FFmpegError) as error:
@@ -169,21 +175,6 @@ def _write_folder(path: Path, frames: Iterable[Frame]) -> Path:
     if not count:
         raise BadVideo(f"{path}: there are no frames to write.", "Give at least one.")
     return path
-
-
-def _join(video: Path, sound: Path, out: Path) -> None:
-    """`video` with the sound of `sound`, made by the limited child (the sound's file is an outside one)."""
-    child = start_child()
-    try:
-        request = {"do": "join", "video": str(video), "sound": str(sound), "out": str(out)}
-        send(child, {**request, "memory_mib": LIMITS.child_mib}, sound)
-        receive(child, _JOIN_S, sound, most=0)
-    except BadVideo as error:
-        raise BadVideo(
-            f"the sound of {sound} cannot be copied: {error.message}", "Write without it: audio=False."
-        ) from error
-    finally:
-        end_child(child)
 
 
 @contextmanager
