@@ -90,7 +90,7 @@ class Asker:
             try:
                 answer = self._ask_engine(engine, question, steps)
             except (EngineDown, EngineRefused) as error:
-                breaker.failed(for_good=isinstance(error, EngineRefused))
+                _count(breaker, error)
                 steps.append(f"{engine.name}: {clean_text(error.message)}")
                 _log.warning("engine failed", engine=engine.name, error=error.message)
                 continue
@@ -129,8 +129,8 @@ class Asker:
                 return self._read(engine, question, known, steps, cached=True)
         asked = question
         for turn in range(2):
-            reply = self._call(engine, asked)
             try:
+                reply = self._call(engine, asked)
                 answer = self._read(engine, question, reply, steps)
             except BadReply as error:
                 steps.append(f"{engine.name}: {error.message}")
@@ -213,4 +213,10 @@ def _cache_key(engine: Vlm, question: Question) -> str:
         question.seed,
         question.choices,
     ]
-    return "vlm:" + hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return "vlm:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _count(breaker: Breaker, error: EngineDown | EngineRefused) -> None:
+    """A refused key opens the breaker for good, a refused question says nothing about the engine."""
+    if not getattr(error, "of_the_question", False):
+        breaker.failed(for_good=isinstance(error, EngineRefused))
