@@ -1,0 +1,181 @@
+"""Reads a Chinese phrase: words found by longest match, modifiers before 的, the head noun last."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from maskwright.finding.phrases.draft import Draft, once
+from maskwright.finding.phrases.lexicon import Lexicon, lexicon
+from maskwright.finding.phrases.phrase import Part, Phrase, Relation
+
+MODIFIERS = ("ordinals", "extremes", "sizes", "colours", "patterns", "materials", "quantities", "positions", "sides")
+GROUPS = (*MODIFIERS, "negations", "actions", "relations_zh_verb", "relations_zh_place", "measures", "skipped")
+WORN = ("garments", "body")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A stretch of characters and every group that knows it: group -> meaning; noun "" when it is none."""
+
+    text: str
+    noun: str
+    groups: dict[str, str]
+
+
+def parse_chinese(text: str) -> Phrase:
+    """The phrase taken apart; never raises on text."""
+    tables = lexicon("zh")
+    words = split(re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text), tables)
+    reader = _Reader(words, tables)
+    reader.read()
+    return reader.draft.done(text, "zh")
+
+
+def split(text: str, tables: Lexicon) -> list[Word]:
+    """Words by longest match; characters that no table knows are joined into one unknown word."""
+    out: list[Word] = []
+    unknown, at = "", 0
+    while at < len(text):
+        word = Word("的", "", {}) if text[at] == "的" else _longest(text, at, tables)
+        if word is None:
+            unknown, at = unknown + text[at], at + 1
+            continue
+        if unknown:
+            out.append(Word(unknown, "", {}))
+            unknown = ""
+        out.append(word)
+        at += len(word.text)
+    return [*out, Word(unknown, "", {})] if unknown else out
+
+
+def _longest(text: str, at: int, tables: Lexicon) -> Word | None:
+    characters = list(text)
+    noun, best, _ = tables.noun(characters, at)
+    found = {group: tables.groups[group].match(characters, at) for group in GROUPS}
+    size = max([best, *(used for _, used in found.values())])
+    if not size:
+        return None
+    groups = {group: meaning for group, (meaning, used) in found.items() if used == size}
+    return Word(text[at : at + size], noun if best == size else "", groups)
+
+
+class _Reader:
+    """Walks the words once. `waiting` holds modifiers for the next noun; `verb` is a relation that still needs its
+    object; `last` is a noun that may turn out to be the object of a place word."""
+
+    def __init__(self, words: list[Word], tables: Lexicon) -> None:
+        self.words, self.tables = words, tables
+        self.draft, self.waiting = Draft(), Draft()
+        self.verb = ""
+        self.negated = self.verb_negated = False
+        self.head = max((i for i, w in enumerate(words) if self._may_be_head(i)), default=-1)
+
+    def _may_be_head(self, i: int) -> bool:
+        """A noun that no place word follows ("床上" is a place, not a bed)."""
+        if not self.words[i].noun:
+            return False
+        follows = self.words[i + 1] if i + 1 < len(self.words) else None
+        return follows is None or "relations_zh_place" not in follows.groups
+
+    def read(self) -> None:
+        skip = False
+        for i, word in enumerate(self.words):
+            if skip:
+                skip = False
+            elif word.text == "的":
+                self._close_modifier(i)
+            elif word.noun and i == self.head:
+                self._head(word)
+            elif word.noun and (not word.groups or i < self.head or self._place_after(i)):
+                skip = self._other_noun(i, word)
+            else:
+                self._modifier(i, word)
+        self._flush()
+        if self.head < 0:
+            self._unknown_head()
+
+    def _head(self, word: Word) -> None:
+        self._flush()
+        self.draft.noun, self.draft.in_lexicon = word.noun, True
+        self.draft.said.append(word.text)
+
+    def _unknown_head(self) -> None:
+        """No noun any table knows: the last unknown word is one."""
+        unknown = [w.text for w in self.words if not w.groups and not w.noun and w.text != "的"]
+        if unknown:
+            self.draft.noun = unknown[-1]
+            self.draft.said.append(unknown[-1])
+            self.draft.unsupported = [u for u in self.draft.unsupported if u != unknown[-1]]
+
+    def _place_after(self, i: int) -> str:
+        after = self.words[i + 1] if i + 1 < len(self.words) else None
+        return "" if after is None else after.groups.get("relations_zh_place", "")
+
+    def _other_noun(self, i: int, word: Word) -> bool:
+        """A noun that is not the head; True when the next word (a place) was used too."""
+        place = self._place_after(i)
+        inner, self.waiting = self.waiting, Draft()
+        inner.noun, inner.in_lexicon = word.noun, True
+        inner.said.append(word.text)
+        if self.verb and not (place and self.verb == "hold"):
+            self._close_verb(inner)
+            return bool(place)
+        kind = place or ("held_by" if i + 1 < len(self.words) and self.words[i + 1].text == "的" else "")
+        if kind:
+            self.draft.relations.append(Relation(kind, inner.done(word.text, "zh"), self.negated))
+        elif self.tables.sections.get(word.noun) in WORN:
+            self.draft.parts.append(Part(word.noun, once(inner.colours), once(inner.looks), self.negated))
+        else:
+            self.draft.unsupported.append(word.text)
+        self.negated, self.verb = False, ""
+        return bool(place)
+
+    def _close_verb(self, inner: Draft) -> None:
+        """The open verb gets its object."""
+        worn = self.verb == "wear" or (self.verb == "hold" and self.tables.sections.get(inner.noun) in WORN)
+        if worn:
+            part = Part(inner.noun, once(inner.colours), once(inner.looks), self.verb_negated)
+            self.draft.parts.append(part)
+        else:
+            thing = inner.done("".join(inner.said), "zh")
+            self.draft.relations.append(Relation(self.verb, thing, self.verb_negated))
+        self.verb = ""
+
+    def _close_modifier(self, i: int) -> None:
+        """的 ends a modifier; "穿红色的男人" is somebody in red."""
+        if self.verb == "wear" and self.waiting.colours and i + 1 == self.head:
+            self.draft.parts.append(Part("", once(self.waiting.colours), once(self.waiting.looks), self.verb_negated))
+            self.waiting, self.verb = Draft(), ""
+
+    def _modifier(self, i: int, word: Word) -> None:
+        groups = word.groups
+        if "negations" in groups and i != len(self.words) - 1:
+            self.negated = True
+        elif "actions" in groups and not self._noun_follows(i):
+            self.draft.actions.append(groups["actions"])
+        elif "relations_zh_verb" in groups and i < max(self.head, 0):
+            self._flush()
+            self.verb, self.verb_negated, self.negated = groups["relations_zh_verb"], self.negated, False
+        elif not self._simple_modifier(word) and not groups and word.text:
+            self.draft.unsupported.append(word.text)
+
+    def _noun_follows(self, i: int) -> bool:
+        return i + 1 < self.head and bool(self.words[i + 1].noun)
+
+    def _simple_modifier(self, word: Word) -> bool:
+        group = next((g for g in MODIFIERS if g in word.groups), "")
+        if group:
+            self.waiting.keep(group, word.groups[group], negated=self.negated)
+            self.negated = False
+        return bool(group)
+
+    def _flush(self) -> None:
+        """Modifiers that wait belong to the head after all."""
+        for name in ("colours", "not_colours", "looks", "positions", "not_positions", "extremes", "sizes", "unsupported"):
+            getattr(self.draft, name).extend(getattr(self.waiting, name))
+        if self.waiting.rank is not None:
+            self.draft.rank = self.waiting.rank
+        if self.waiting.many:
+            self.draft.many, self.draft.count = True, self.waiting.count
+        self.waiting = Draft()

@@ -1,0 +1,79 @@
+"""A phrase in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from maskwright.finding.phrases.phrase import Ordinal, Part, Phrase, Relation
+
+
+@dataclass
+class Draft:
+    """The fields of a Phrase while words are read; `plural` and `side` are settled when it is done."""
+
+    noun: str = ""
+    said: list[str] = field(default_factory=list)
+    in_lexicon: bool = False
+    colours: list[str] = field(default_factory=list)
+    not_colours: list[str] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    positions: list[str] = field(default_factory=list)
+    not_positions: list[str] = field(default_factory=list)
+    extremes: list[str] = field(default_factory=list)
+    sizes: list[str] = field(default_factory=list)
+    rank: int | None = None
+    side: str = ""
+    parts: list[Part] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    count: int | None = None
+    many: bool = False
+    plural: bool = False
+    unsupported: list[str] = field(default_factory=list)
+
+    def keep(self, group: str, meaning: str, *, negated: bool = False) -> None:
+        """Files one modifier under its group of tables/words.toml."""
+        if negated:
+            self._keep_negated(group, meaning)
+        elif group == "colours":
+            self.colours.append(meaning)
+        elif group in ("patterns", "materials"):
+            self.looks.append(meaning)
+        elif group == "ordinals":
+            self.rank = int(meaning)
+        elif group == "quantities":
+            self.many, self.count = True, None if meaning == "all" else int(meaning)
+        elif group == "sides":
+            self.positions.append(meaning)
+        else:
+            getattr(self, group).append(meaning)
+
+    def _keep_negated(self, group: str, meaning: str) -> None:
+        if group == "colours":
+            self.not_colours.append(meaning)
+        elif group in ("positions", "extremes", "sides"):
+            self.not_positions.append(meaning)
+        else:
+            self.unsupported.append(f"not {meaning}")
+
+    def done(self, text: str, language: str) -> Phrase:
+        """The frozen phrase."""
+        ordinal = None if self.rank is None else Ordinal(self.rank, self.side or self._side_said())
+        positions = [p for p in self.positions if ordinal is None or self.side or p != ordinal.side]
+        return Phrase(
+            text=text, language=language, noun=self.noun, said=" ".join(self.said), in_lexicon=self.in_lexicon,
+            colours=once(self.colours), not_colours=once(self.not_colours), looks=once(self.looks),
+            positions=once(positions), not_positions=once(self.not_positions), extremes=once(self.extremes),
+            sizes=once(self.sizes), ordinal=ordinal, parts=tuple(self.parts), relations=tuple(self.relations),
+            actions=once(self.actions), count=self.count, many=self.many or self.plural,
+            unsupported=once(self.unsupported),
+        )  # fmt: skip
+
+    def _side_said(self) -> str:
+        return next((p for p in self.positions if p in ("left", "right", "top", "bottom", "front", "back")), "left")
+
+
+def once(values: Iterable[str]) -> tuple[str, ...]:
+    """The values without repeats, in order."""
+    return tuple(dict.fromkeys(values))
