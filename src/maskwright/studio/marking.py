@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -140,7 +140,7 @@ def masks_by_name(board: Board) -> dict[str, Mask]:
     return found
 
 
-def smallest_at(masks: Sequence[Any], at: tuple[float, float]) -> int | None:
+def smallest_at(masks: Iterable[Any], at: tuple[float, float]) -> int | None:
     """Index of the smallest (H, W) bool region that holds a place: what an overview offers under the pointer."""
     x, y = int(at[0]), int(at[1])
     holding = [(int(np.count_nonzero(m)), i) for i, m in enumerate(masks) if 0 <= y < m.shape[0]

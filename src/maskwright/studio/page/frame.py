@@ -1,0 +1,75 @@
+"""What every tab uses: who is asking, in which language, and how faults are shown."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from maskwright.errors import MaskwrightError
+from maskwright.plumbing.log import get_log
+from maskwright.studio.desk import Desk
+from maskwright.studio.jobs import Job
+from maskwright.studio.sessions import Session
+from maskwright.studio.texts import TEXTS, language_of, say
+
+_log = get_log("studio.page")
+
+I18N = gr.I18n(
+    en={key: english for key, (english, _) in TEXTS.items()},
+    zh={key: chinese for key, (_, chinese) in TEXTS.items()},
+    **{"zh-CN": {key: chinese for key, (_, chinese) in TEXTS.items()}},
+)
+"""Labels are translated in the browser by its own language."""
+
+CSS = (Path(__file__).parent / "studio.css").read_text(encoding="utf-8")
+KEYS = (Path(__file__).parent / "keys.js").read_text(encoding="utf-8")
+
+
+class Frame:
+    """The desk as the page's events use it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def act(self, work: Callable[..., Any], fallback: int) -> Callable[..., Any]:
+        """An event: `work(session, language, *values)`; a fault becomes a note on the page and `fallback` outputs that
+        stay as they are. The first input is always the session's name."""
+
+        def event(request: gr.Request, sid: str, *values: Any) -> Any:
+            language = language_of(request.headers.get("accept-language"))
+            try:
+                return work(self.desk.need(sid), language, *values)
+            except MaskwrightError as error:
+                gr.Warning(html.escape(str(error)), duration=8)
+            except Exception as error:  # noqa: BLE001 - never a stack trace in the page; the log has it
+                _log.warning("page fault", act=work.__name__, error=repr(error))
+                gr.Warning(say(language, "oops"), duration=8)
+            return tuple(gr.skip() for _ in range(fallback)) if fallback > 1 else gr.skip()
+
+        event.__annotations__ = {"request": gr.Request, "sid": str}
+        event.__name__ = work.__name__
+        return event
+
+
+def job_text(job: Job, language: str) -> str:
+    """One line about a job, with its link."""
+    left = say(language, "left", s=round(job.left_s)) if job.left_s is not None else ""
+    line = say(
+        language, "job", kind=job.kind, state=say(language, job.state), percent=round(job.share * 100), left=left
+    )
+    note = html.escape(job.error or job.note)
+    link = f'<a href="?job={job.id}">?job={job.id}</a>'
+    return f"<p>{line}. {note}</p><p class='mw-small'>{say(language, 'link')} {link}</p>"
+
+
+def cost_text(session: Session, language: str) -> str:
+    """What the steps of this session have cost so far."""
+    spent = session.extras.get("cost")
+    if spent is None:
+        return ""
+    calls = ", ".join(f"{kind} {count}" for kind, count in sorted(spent.calls.items()) if count)
+    return f"{say(language, 'cost')}: {calls or 0}; {sum(spent.seconds.values()):.2f} s; ${spent.usd:.4f}"
