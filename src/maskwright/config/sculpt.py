@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class SculptSettings(BaseModel):
@@ -14,9 +14,6 @@ class SculptSettings(BaseModel):
 
     strategy: Literal["points", "anchors"] = "points"
     rounds: int = Field(4, ge=1, le=50)
-    segmenter: str = "lite"
-    judge: str = Field("rules", description="rules, oracle, or the name of a vlm")
-    ranker: str | None = Field(None, description="fuse its similarity into the scores (rules: judge with it)")
     seed: int = 0
     grow: float = Field(0.2, ge=0, le=2, description="the ROI is the box grown by this share of itself")
 
@@ -54,4 +51,14 @@ class SculptSettings(BaseModel):
     max_calls: int | None = Field(None, ge=1, description="vlm calls in all")
     max_seconds: float | None = Field(None, gt=0)
     max_usd: float | None = Field(None, gt=0)
-    oracle_error: float = Field(0.0, ge=0, le=0.5)
+    oracle_error: float = Field(0.0, ge=0, le=0.5, description="how often the oracle errs (tests and measuring)")
+    per_minute: float | None = Field(None, gt=0, description="questions a minute")
+    cache: str | None = Field(None, description="SQLite file of answers, shared by runs")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.t_pos_low > self.t_pos_high or self.t_neg >= self.t_pos_low:
+            raise ValueError("t_neg < t_pos_low <= t_pos_high must hold")
+        if isinstance(self.anchors, int) and not 1 <= self.anchors <= 64:
+            raise ValueError("anchors must be auto or 1 to 64")
+        return self

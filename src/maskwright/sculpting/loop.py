@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +16,11 @@ from maskwright.sculpting.points import points_round, thresholds_of
 from maskwright.sculpting.scene import Bools
 from maskwright.sculpting.state import Meter, Outcome, State, Tools, compress_cues
 from maskwright.sculpting.stopping import iou, why_stop
-from maskwright.values import Abstain, Cost, Mask, Prompt, Round, Trace
+from maskwright.values import Abstain, Mask, Prompt, Round, Trace
 
 STRATEGIES = {"points": points_round, "anchors": anchors_round}
+ROOM = 0.05
+"""Share of the ROI's short side that is kept free about positive clicks."""
 CLEAR = 1.0
 """Log-odds by which the verdicts must prefer a later mask when the judge cannot tell."""
 
@@ -31,6 +33,7 @@ def sculpt_loop(tools: Tools, start: Mask | None = None, resume: Trace | None = 
     """
     if resume is not None and resume.rounds:
         state, done = restore(tools, resume)
+        tools = _grown(tools, resume.rounds)
     else:
         first = _start(tools, start)
         state, done = State([first.mask.array] if first.mask else []), 0
@@ -42,6 +45,7 @@ def sculpt_loop(tools: Tools, start: Mask | None = None, resume: Trace | None = 
         yield step
         if stop is not None:
             break
+        tools = _grown(tools, [step])
     yield _answer(tools, state, stop or "all rounds done")
 
 
@@ -86,6 +90,13 @@ def _round(tools: Tools, state: State, turn: int, cues: str) -> tuple[Round, str
     cost = meter.read()
     tools.budget.spend(replace(cost, calls={k: n for k, n in cost.calls.items() if k == "vlm"}))
     return Round(turn, Mask(outcome.mask), change=change, detail=detail, cost=cost), stop
+
+
+def _grown(tools: Tools, rounds: Sequence[Round]) -> Tools:
+    """The tools with a region of interest that holds every positive click near its rim with room about it."""
+    margin = ROOM * tools.scene.short_side
+    clicks = [(p["x"], p["y"]) for r in rounds for p in r.detail.get("points", ()) if p["label"]]
+    return replace(tools, scene=tools.scene.grow_to(clicks, margin))
 
 
 def _answer(tools: Tools, state: State, stop: str) -> Round:
@@ -173,7 +184,3 @@ def _remember(state: State, step: Round) -> None:
         named = {a["number"] for a in detail["asked"]} if isinstance(detail["asked"], list) else set()
         state.asked_anchors += [(a["x"], a["y"]) for a in detail["anchors"] if a["number"] in named]
         state.empty_diagnoses = 0 if named else state.empty_diagnoses + int(isinstance(detail["asked"], list))
-
-
-def total_cost(rounds: list[Round]) -> Cost:
-    return sum((r.cost for r in rounds), Cost())

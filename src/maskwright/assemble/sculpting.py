@@ -1,0 +1,257 @@
+"""sculpt and sculpt_rounds: settings and names become engines, a judge and a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from maskwright.asking import Asker, RateLimit
+from maskwright.assemble.engines import Engines
+from maskwright.assemble.loading import load
+from maskwright.config.sculpt import SculptSettings
+from maskwright.config.settings import Settings, resolve
+from maskwright.errors import BadImage, BadSettings
+from maskwright.media.images import open_image, open_mask
+from maskwright.plumbing.budget import Budget
+from maskwright.plumbing.cache import DiskCache
+from maskwright.plumbing.cancel import Cancel
+from maskwright.ports import Vlm
+from maskwright.sculpting.judges.chain import JudgeChain
+from maskwright.sculpting.judges.oracle import OracleJudge
+from maskwright.sculpting.judges.rules import RulesJudge
+from maskwright.sculpting.judges.vlm import Looking, VlmJudge
+from maskwright.sculpting.judging import Judge
+from maskwright.sculpting.loop import sculpt_loop
+from maskwright.sculpting.result import SculptResult, gather, new_trace
+from maskwright.sculpting.scene import box_of, make_scene
+from maskwright.sculpting.state import Tools
+from maskwright.values import Box, Image, Mask, Round, Trace
+
+MODELS = ("segmenter", "ranker")
+
+
+@dataclass(frozen=True, eq=False)
+class Sculpting:
+    """One task, ready to run: `rounds()` works, `trace` is empty but for what is resumed."""
+
+    image: Image
+    tools: Tools
+    start: Mask | None
+    trace: Trace
+    resume: Trace | None = None
+
+    def rounds(self) -> Iterator[Round]:
+        """The loop; the last round carries the answer."""
+        return sculpt_loop(self.tools, self.start, self.resume)
+
+
+def sculpt(
+    image: Any,
+    *,
+    box: Any = None,
+    mask: Any = None,
+    target: str = "",
+    strategy: str | None = None,
+    segmenter: Any = None,
+    judge: Any = None,
+    rounds: int | None = None,
+    **more: Any,
+) -> SculptResult:
+    """A mask (or a box) becomes a better mask: places are proposed by pixels, a judge says what is there, the
+    segmenter redraws.
+
+    image: a path, Image, array or PIL image. box: x0, y0, x1, y1 in pixels. mask: to start from. judge: "rules", the
+    name of a vlm or a ready Vlm or Judge, or several of them, asked in turn when one is down ("rules" is always last).
+    more: depth, ranker, cues, cancel, budget, resume (a Trace), truth (for judge="oracle"), resolved, and any other
+    setting of SculptSettings. Raises BadImage, BadMask, BadPrompt, BadSettings, MissingModel, ModelError, Cancelled.
+    """
+    task = prepare(
+        image,
+        box=box,
+        mask=mask,
+        target=target,
+        strategy=strategy,
+        segmenter=segmenter,
+        judge=judge,
+        rounds=rounds,
+        **more,
+    )
+    return gather(task.rounds(), task.trace)
+
+
+def sculpt_rounds(image: Any, **options: Any) -> Iterator[Round]:
+    """The same round by round, with the options of `sculpt`; the last round carries the answer."""
+    return prepare(image, **options).rounds()
+
+
+def prepare(
+    image: Any,
+    *,
+    box: Any = None,
+    mask: Any = None,
+    target: str = "",
+    depth: Any = None,
+    segmenter: Any = None,
+    ranker: Any = None,
+    judge: Any = None,
+    truth: Any = None,
+    cancel: Cancel | None = None,
+    budget: Budget | None = None,
+    resume: Trace | None = None,
+    resolved: Settings | None = None,
+    **overrides: Any,
+) -> Sculpting:
+    """Everything checked and loaded, nothing worked yet."""
+    resolved = resolved or resolve()
+    settings = with_overrides(resolved.section(SculptSettings), overrides)
+    picture, start = as_image(image), None if mask is None else as_mask(mask)
+    if start is not None:
+        start.check_size(picture.size)
+        start = start if start else None
+    place = box_of(start, None if box is None else Box.of(box), picture)
+    scene = make_scene(picture, place, target=target, grow=settings.grow, depth=as_depth(depth), seed=settings.seed)
+    budget = budget or Budget(calls=settings.max_calls, usd=settings.max_usd, seconds=settings.max_seconds)
+    models = Engines(resolved, {"segmenter": segmenter, "ranker": ranker})
+    chosen = _judge(judge, resolved, settings, truth, budget, cancel)
+    drawer = models.need("segmenter")
+    tools = Tools(
+        scene,
+        drawer,
+        drawer.encode(picture),
+        chosen,
+        settings,
+        models.get("ranker") if ranker is not None else None,
+        cancel or Cancel(),
+        budget,
+    )
+    said = {"target": scene.target, "box": list(scene.box), **settings.model_dump(mode="json")}
+    return Sculpting(picture, tools, start, new_trace(picture, _names(tools), said, resume), resume)
+
+
+def _judge(
+    given: Any,
+    resolved: Settings,
+    settings: SculptSettings,
+    truth: Any,
+    budget: Budget,
+    cancel: Cancel | None,
+) -> Judge:
+    """The judge: one that is ready, the oracle, or a chain of engines that ends in the rules."""
+    choice = resolved.models.get("judge", {"name": "rules"}) if given is None else given
+    links = list(choice) if isinstance(choice, (list, tuple)) else [choice]
+    ready: Any = links[0] if len(links) == 1 else None
+    if hasattr(ready, "diagnose"):
+        return ready  # type: ignore[no-any-return]
+    names = [link["name"] if isinstance(link, Mapping) else link for link in links]
+    if "oracle" in names:
+        return _oracle(truth, settings)
+    engines = [_engine(link) for link, name in zip(links, names) if name != "rules"]
+    rules = RulesJudge(settings.scales, settings.min_patch_px)
+    if not engines:
+        return rules
+    asker = Asker(
+        engines,
+        cache=None if settings.cache is None else DiskCache(settings.cache),
+        budget=budget,
+        rate=RateLimit(settings.per_minute),
+        cancel=cancel,
+    )
+    return JudgeChain([VlmJudge(asker, _looking(settings), settings.prompts), rules])
+
+
+def _engine(link: Any) -> Vlm:
+    if isinstance(link, str):
+        return load("vlm", link)
+    if isinstance(link, Mapping):
+        options = dict(link)
+        return load("vlm", options.pop("name"), **options)
+    if not hasattr(link, "reply"):
+        raise BadSettings(f"{link!r} is no judge.", 'Give "rules", the name of a vlm, or a ready one.')
+    ready: Vlm = link
+    return ready
+
+
+def _oracle(truth: Any, settings: SculptSettings) -> Judge:
+    if truth is None:
+        raise BadSettings("the judge oracle needs the true mask.", "Give truth=, or choose another judge.")
+    return OracleJudge(as_mask(truth).array, settings.oracle_error, settings.seed, len(settings.scales))
+
+
+def _looking(settings: SculptSettings) -> Looking:
+    return Looking(
+        scales=settings.scales,
+        min_patch_px=settings.min_patch_px,
+        sheet_cells=settings.sheet_cells,
+        sheets_per_call=settings.sheets_per_call,
+        reasks=settings.reasks,
+        one_patch_per_call=settings.one_patch_per_call,
+        flips=settings.flips,
+        jitter=settings.jitter,
+        max_side=settings.vlm_max_side,
+        seed=settings.seed,
+    )
+
+
+def _names(tools: Tools) -> dict[str, str]:
+    names = {"segmenter": tools.segmenter.name, "judge": tools.judge.name}
+    return names if tools.ranker is None else {**names, "ranker": tools.ranker.name}
+
+
+def with_overrides(settings: SculptSettings, overrides: Mapping[str, Any]) -> SculptSettings:
+    """Settings with some replaced; raises BadSettings naming the one that is wrong."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    unknown = sorted(set(given) - set(SculptSettings.model_fields))
+    if unknown:
+        raise BadSettings(f"sculpt has no setting {unknown[0]!r}.", f"Known: {', '.join(SculptSettings.model_fields)}.")
+    try:
+        return SculptSettings.model_validate({**settings.model_dump(), **given}) if given else settings
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(p) for p in ("sculpt", *first["loc"]))
+        raise BadSettings(f"{place}: {first['msg']}.", "See docs/sculpt.md.") from error
+
+
+def as_image(image: Any) -> Image:
+    """A picture from a path, an Image, an array or a PIL image; raises BadImage."""
+    return open_image(image) if isinstance(image, (str, Path)) else Image.of(image)
+
+
+def as_mask(mask: Any) -> Mask:
+    """A mask from a path, a Mask, an array, an RLE or a PIL image; raises BadMask."""
+    return open_mask(mask) if isinstance(mask, (str, Path)) else Mask.of(mask)
+
+
+def as_depth(depth: Any) -> NDArray[np.float32] | None:
+    """Relative nearness from an array, a .npy file or a grey picture; raises BadImage."""
+    if depth is None:
+        return None
+    if isinstance(depth, (str, Path)):
+        depth = _depth_of_file(Path(depth))
+    values = np.asarray(depth)
+    if values.ndim != 2 or values.dtype.kind not in "fiub":
+        raise BadImage(f"a depth map of shape {values.shape} is not one.", "Give (height, width) numbers.")
+    return values.astype(np.float32)
+
+
+def _depth_of_file(path: Path) -> NDArray[Any]:
+    if path.suffix.lower() != ".npy":
+        return open_image(path).pixels[..., 0]
+    try:
+        values: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadImage(f"{path} is no depth map.", "Give a .npy of numbers (height, width), or a picture.") from error
+    return values
+
+
+def engines_of(names: Sequence[str]) -> Any:
+    """What --judge gives: one name, or several in order."""
+    return None if not names else names[0] if len(names) == 1 else tuple(names)
+
+
+__all__ = ["SculptResult", "Sculpting", "prepare", "sculpt", "sculpt_rounds"]
