@@ -18,6 +18,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "about": ("Models and licences", "模型与许可"),
     "picture": ("Picture: click the thing", "图片：点击目标"),
     "upload": ("Open a picture", "打开图片"),
+    "camera": ("Paste or camera", "粘贴或拍照"),
     "samples": ("Samples", "示例"),
     "mode": ("Click means", "点击表示"),
     "mode_inside": ("add", "添加"),

@@ -55,17 +55,11 @@ class SegmentTab:
         )
 
     def _build_tools(self) -> None:
-        self.file = gr.File(
-            label=T("upload"),
-            file_types=["image"],
-            type="filepath",
-            height=90,
-            elem_id="mw-upload",
-            file_count="single",
+        self.file = gr.UploadButton(
+            T("upload"), file_types=["image"], type="filepath", elem_id="mw-upload", variant="primary"
         )
-        self.camera = gr.Image(
-            label=T("upload"), sources=["clipboard", "webcam"], type="numpy", height=150, visible=True
-        )
+        with gr.Accordion(T("camera"), open=False):
+            self.camera = gr.Image(label=T("camera"), sources=["clipboard", "webcam"], type="numpy", height=220)
         self.samples = gr.Radio(sample_names(), label=T("samples"), elem_id="mw-samples")
         self.mode = gr.Radio([(T(f"mode_{m}"), m) for m in MODES], value="inside", label=T("mode"), elem_id="mw-mode")
         self.view = gr.Radio(list(VIEWS), value="tint", label=T("view"), elem_id="mw-view")
@@ -93,7 +87,7 @@ class SegmentTab:
             with gr.Row(elem_classes="mw-row"):
                 self.brush_add = gr.Button(T("brush_add"), size="sm")
                 self.brush_erase = gr.Button(T("brush_erase"), size="sm")
-            self.mask_file = gr.File(label=T("import_mask"), file_types=["image"], type="filepath", height=90)
+            self.mask_file = gr.UploadButton(T("import_mask"), file_types=["image"], type="filepath", size="sm")
 
     def _build_sculpt(self) -> None:
         with gr.Accordion(T("sculpt"), open=False, elem_id="mw-sculpt-box"):
@@ -325,4 +319,3 @@ def _escaped(text: str) -> str:
 
 def _from_camera(pixels: Any) -> Any:
     return Image.of(pixels)
-

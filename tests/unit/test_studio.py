@@ -1,0 +1,441 @@
+"""The studio without its page: lanes are fair, bounded and bit-equal; sessions are separate and survive a restart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maskwright.config.settings import resolve
+from maskwright.errors import BadImage, BadMask, Busy, Cancelled, InputError
+from maskwright.models.segmenters.fake import FakeSegmenter
+from maskwright.studio import marking
+from maskwright.studio.desk import Desk
+from maskwright.studio.drawing import VIEWS, draw, overview, strokes_of
+from maskwright.studio.handing import KINDS, hand_out
+from maskwright.studio.jobs import Job, Jobs
+from maskwright.studio.laned import LanedModels
+from maskwright.studio.lanes import Lane, SingleLock, working_for
+from maskwright.studio.sessions import Board, Sessions
+from maskwright.studio.texts import TEXTS, language_of, say
+from maskwright.values import Box, Image, Mask, Prompt
+
+
+FAKES = {"models": {"segmenter": "fake", "ranker": "fake"}, "find": {"proposers": ["fake"]}}
+
+
+@pytest.fixture
+def lane() -> Iterator[Lane]:
+    made = Lane("test", limit=8)
+    yield made
+    made.close()
+
+
+def _together(works: Sequence[Any]) -> list[Any]:
+    """Results (or errors) of works begun on threads of their own, in order."""
+    found: list[Any] = [None] * len(works)
+
+    def run(place: int) -> None:
+        try:
+            found[place] = works[place]()
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            found[place] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    return found
+
+
+def _blocked(lane: Lane) -> tuple[threading.Event, threading.Thread]:
+    """A lane that is busy until the event is set."""
+    go, began = threading.Event(), threading.Event()
+
+    def hold(_: Sequence[Any]) -> list[None]:
+        began.set()
+        go.wait(10)
+        return [None]
+
+    thread = threading.Thread(target=lambda: lane.call(hold, None))
+    thread.start()
+    began.wait(10)
+    return go, thread
+
+
+def _queue(lane: Lane, owner: str, log: list[str], waiting: int) -> threading.Thread:
+    def ask() -> None:
+        with working_for(owner):
+            lane.call(lambda payloads: [log.append(owner)], None)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while len(lane) < waiting:
+        time.sleep(0.001)
+    return thread
+
+
+def test_owners_take_turns(lane: Lane) -> None:
+    """One visitor with three jobs does not keep two others waiting for all three."""
+    go, holder = _blocked(lane)
+    log: list[str] = []
+    threads = [_queue(lane, owner, log, i + 1) for i, owner in enumerate("aaabc")]
+    go.set()
+    for thread in (holder, *threads):
+        thread.join(timeout=10)
+    assert log == ["a", "b", "c", "a", "a"]
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(lane: Lane) -> None:
+    go, holder = _blocked(lane)
+    threads = [_queue(lane, "a", [], i + 1) for i in range(8)]
+    began = time.monotonic()
+    with pytest.raises(Busy, match="busy") as caught:
+        lane.call(lambda payloads: payloads, 1)
+    assert time.monotonic() - began < 1.0
+    assert caught.value.retry_after_s > 0
+    go.set()
+    for thread in (holder, *threads):
+        thread.join(timeout=10)
+
+
+def test_jobs_that_can_be_merged_are_answered_in_one_step(lane: Lane) -> None:
+    go, holder = _blocked(lane)
+    sizes: list[int] = []
+
+    def double(payloads: Sequence[int]) -> list[int]:
+        sizes.append(len(payloads))
+        return [2 * p for p in payloads]
+
+    works = [lambda p=p: lane.call(double, p, "same") for p in range(5)]
+    thread = threading.Thread(target=lambda: sizes.append(-1) or results.extend(_together(works)))
+    results: list[Any] = []
+    thread.start()
+    while len(lane) < 5:
+        time.sleep(0.001)
+    go.set()
+    thread.join(timeout=10)
+    holder.join(timeout=10)
+    assert results == [0, 2, 4, 6, 8]
+    assert sizes == [-1, 5]
+
+
+def test_one_bad_job_hurts_nobody_merged_with_it(lane: Lane) -> None:
+    go, holder = _blocked(lane)
+
+    def picky(payloads: Sequence[int]) -> list[int]:
+        if 3 in payloads:
+            raise InputError("three is bad")
+        return list(payloads)
+
+    results: list[Any] = []
+    works = [lambda p=p: lane.call(picky, p, "same") for p in range(5)]
+    thread = threading.Thread(target=lambda: results.extend(_together(works)))
+    thread.start()
+    while len(lane) < 5:
+        time.sleep(0.001)
+    go.set()
+    thread.join(timeout=10)
+    holder.join(timeout=10)
+    assert [r if isinstance(r, int) else type(r).__name__ for r in results] == [0, 1, 2, "InputError", 4]
+
+
+def test_a_stream_lets_others_in_between_its_steps(lane: Lane) -> None:
+    log: list[Any] = []
+    stream = lane.stream(lambda: iter(range(3)))
+    for item in stream:
+        log.append(item)
+        lane.call(lambda payloads: [log.append("other")], None)
+    assert log == [0, "other", 1, "other", 2, "other"]
+
+
+def test_the_single_lock_gives_the_same_answers() -> None:
+    lock = SingleLock()
+    assert list(lock.stream(lambda: iter("abc"))) == ["a", "b", "c"]
+    assert lock.call(lambda payloads: [payloads[0] + 1], 1) == 2
+
+
+def test_eight_threads_get_what_a_lone_user_gets(disc: tuple[Image, Mask]) -> None:
+    """8 threads x 25 requests on shared, merged, laned models: bit-equal to serial calls."""
+    image, _ = disc
+    plain = FakeSegmenter()
+    embedding = plain.encode(image)
+    prompts = [Prompt([(10 + 7 * i % 100, 8 + 5 * i % 70)]) for i in range(25)]
+    expected = [plain.predict(embedding, [prompt])[0] for prompt in prompts]
+    models = LanedModels(lambda kind: FakeSegmenter())
+    shared = models.get("segmenter")
+
+    def visit(name: str) -> list[Any]:
+        with working_for(name):
+            mine = shared.encode(Image(np.array(image.pixels)))
+            return [shared.predict(mine, [prompt])[0] for prompt in prompts]
+
+    for answers in _together([lambda n=n: visit(str(n)) for n in range(8)]):
+        assert len(answers) == 25
+        for found, wanted in zip(answers, expected, strict=True):
+            np.testing.assert_array_equal(found.masks, wanted.masks)
+            np.testing.assert_array_equal(found.scores, wanted.scores)
+    assert len(models.embeddings) == 1
+    models.close()
+
+
+# -- sessions
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(resolve(FAKES, environment={}), root=tmp_path / "studio")
+    yield made
+    made.close()
+
+
+def test_sessions_are_separate(desk: Desk, disc: tuple[Image, Mask]) -> None:
+    first, second = desk.open(), desk.open()
+    desk.open_picture(first, disc[0])
+    desk.click(first, (50, 45))
+    assert first.id != second.id
+    assert len(first.id) >= 24
+    assert second.picture is None
+    assert second.board.thing.mask is None
+    with pytest.raises(InputError, match="no picture"):
+        desk.click(second, (50, 45))
+
+
+@pytest.mark.parametrize("name", ["../other", "/etc/passwd", "a/../../b", "", ".", "x\0y"])
+def test_no_path_leaves_the_sessions_folder(desk: Desk, name: str) -> None:
+    with pytest.raises((InputError, ValueError)):
+        desk.open().path(name)
+
+
+@pytest.mark.parametrize("id_", ["", "../..", "x" * 24, "..%2f..", None])
+def test_a_made_up_session_is_a_new_one(desk: Desk, id_: str | None) -> None:
+    assert desk.open(id_).id != id_
+    with pytest.raises(InputError, match="ended"):
+        desk.need(id_ or "")
+
+
+def test_a_session_survives_a_restart(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
+    settings = resolve(FAKES, environment={})
+    before = Desk(settings, root=tmp_path)
+    session = before.open()
+    before.open_picture(session, disc[0])
+    board = before.click(session, (50, 45))
+    before.close()
+    after = Desk(settings, root=tmp_path)
+    again = after.open(session.id)
+    assert again.id == session.id
+    assert again.picture == disc[0]
+    assert again.board.thing.mask == board.thing.mask
+    assert again.board.thing.points == ((50.0, 45.0),)
+    after.close()
+
+
+def test_a_damaged_session_is_replaced_by_a_new_one(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
+    settings = resolve(FAKES, environment={})
+    before = Desk(settings, root=tmp_path)
+    session = before.open()
+    before.open_picture(session, disc[0])
+    before.close()
+    (tmp_path / session.id / "session.json").write_text("{")
+    after = Desk(settings, root=tmp_path)
+    assert after.open(session.id).id != session.id
+    after.close()
+
+
+def test_idle_sessions_go_with_their_files(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, idle_s=0.0)
+    old = sessions.open()
+    old.touched -= 1
+    assert old.folder.exists()
+    assert sessions.sweep() >= 1
+    assert not old.folder.exists()
+    assert sessions.find(old.id) is None
+
+
+def test_a_full_studio_says_so(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, most=2)
+    sessions.open(), sessions.open()
+    with pytest.raises(Busy, match="full"):
+        sessions.open()
+
+
+# -- acts
+
+
+def test_clicks_undo_redo_to_the_start(desk: Desk, disc: tuple[Image, Mask]) -> None:
+    image, truth = disc
+    session = desk.open()
+    desk.open_picture(session, image)
+    masks = [desk.click(session, (50, 45)).thing.mask, desk.click(session, (5, 5), inside=False).thing.mask]
+    assert masks[0] is not None
+    assert masks[0].iou(truth) > 0.6
+    desk.undo(session)
+    assert session.board.thing.mask == masks[0]
+    for _ in range(5):
+        desk.undo(session)
+    assert session.board.thing.mask is None
+    for _ in range(5):
+        desk.redo(session)
+    assert session.board.thing.mask == masks[1]
+    desk.reset(session)
+    assert session.board.thing.mask is None
+    desk.undo(session)
+    assert session.board.thing.mask == masks[1]
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda d, s: d.click(s, (-1, 5)), "outside"),
+        (lambda d, s: d.click(s, (5000, 5)), "outside"),
+        (lambda d, s: d.click(s, (5, 5), inside=False), "take from"),
+        (lambda d, s: d.choose(s, 7), "alternative"),
+        (lambda d, s: d.wand(s, (500, 500)), "outside"),
+        (lambda d, s: d.take(s, Mask.empty(3, 3), "x"), "mask is 3x3"),
+        (lambda d, s: d.import_mask(s, b"text"), "no picture|not|PNG"),
+        (lambda d, s: d.open_picture(s, b"no picture"), "."),
+        (lambda d, s: d.words(s, ""), "."),
+    ],
+)
+def test_nonsense_is_refused_and_changes_nothing(desk: Desk, disc: tuple[Image, Mask], act: Any, said: str) -> None:
+    session = desk.open()
+    desk.open_picture(session, disc[0])
+    with pytest.raises((InputError, BadImage, BadMask), match=said):
+        act(desk, session)
+    assert session.board == Board()
+    assert session.picture == disc[0]
+
+
+def test_brush_wand_box_things_and_alternatives(desk: Desk, disc: tuple[Image, Mask]) -> None:
+    image, truth = disc
+    session = desk.open()
+    desk.open_picture(session, image)
+    desk.draw_box(session, Box(20, 15, 80, 75))
+    assert desk.choose(session, 0).thing.mask == session.board.thing.others[0][0]
+    desk.change(session, lambda b, p: marking.add_thing(b, "  ground \x07"))
+    assert session.board.thing.name == "ground"
+    desk.wand(session, (3, 3), tolerance=40)
+    assert session.board.thing.mask is not None
+    assert session.board.thing.mask.array[2, 2]
+    desk.paint(session, truth, add=True)
+    assert session.board.thing.mask.array[45, 50]
+    desk.paint(session, truth, add=False)
+    assert not session.board.thing.mask.array[45, 50]
+    assert set(marking.masks_by_name(session.board)) == {"object 1", "ground"}
+    desk.change(session, lambda b, p: marking.remove_thing(b))
+    assert [t.name for t in session.board.things] == ["object 1"]
+    with pytest.raises(InputError, match="name"):
+        desk.change(session, lambda b, p: marking.rename_thing(b, " \n"))
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("trace", "parquet")])
+def test_everything_can_be_taken_home(desk: Desk, disc: tuple[Image, Mask], kind: str) -> None:
+    session = desk.open()
+    desk.open_picture(session, disc[0])
+    with pytest.raises(InputError):
+        hand_out(session, kind)
+    desk.take(session, disc[1], "given")
+    path = hand_out(session, kind)
+    assert path.is_relative_to(session.folder)
+    assert path.stat().st_size > 0
+    assert hand_out(session, kind) == path
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_show_the_mask_without_changing_the_picture(desk: Desk, disc: tuple[Image, Mask], view: str) -> None:
+    session = desk.open()
+    assert draw(session) is None
+    desk.open_picture(session, disc[0])
+    desk.take(session, disc[1], "given")
+    shown = draw(session, view)
+    assert shown is not None
+    assert shown.shape == disc[0].pixels.shape
+    assert np.array_equal(shown, disc[0].pixels) == (view == "plain")
+    assert overview(disc[0], [disc[1]]).shape == shown.shape
+
+
+def test_large_pictures_are_shown_small_and_strokes_come_back_large() -> None:
+    layer = np.zeros((64, 128, 4), np.uint8)
+    layer[10:20, 30:50, 3] = 255
+    mask = strokes_of([layer], (256, 128))
+    assert mask.size == (256, 128)
+    assert mask.box == Box(60, 20, 100, 40)
+
+
+# -- jobs
+
+
+def _wait(job: Job) -> Job:
+    until = time.monotonic() + 10
+    while not (job.is_over and job.ended is not None) and time.monotonic() < until:
+        time.sleep(0.002)
+    return job
+
+
+def _endless(job: Job) -> dict[str, Any]:
+    while True:
+        job.tell(0.5, "working")
+        job.cancel.wait(0.005)
+
+
+def _fault(error: Exception) -> Any:
+    def work(job: Job) -> dict[str, Any]:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("work", "state", "error"),
+    [
+        (lambda job: {"answer": 1}, "done", ""),
+        (_fault(InputError("bad", "do this")), "failed", "bad\ndo this"),
+        (_fault(Cancelled("stop")), "stopped", ""),
+        (_fault(RuntimeError("/secret/path")), "failed", "something went wrong here; it was noted in the log."),
+    ],
+)
+def test_jobs_end_in_a_state(tmp_path: Path, work: Any, state: str, error: str) -> None:
+    jobs = Jobs(at_once=1)
+    job = _wait(jobs.start("test", "s", tmp_path, work))
+    jobs.close()
+    assert (job.state, job.error) == (state, error)
+    again = Jobs(at_once=1)
+    [found] = again.recover("s", tmp_path)
+    assert (found.state, found.result) == (state, job.result)
+    again.close()
+
+
+def test_a_job_is_stopped_and_an_interrupted_one_is_told(tmp_path: Path) -> None:
+    jobs = Jobs(at_once=1, waiting=1)
+    job = jobs.start("test", "s", tmp_path, _endless)
+    with pytest.raises(Busy):
+        jobs.start("test", "s", tmp_path, _endless)
+    other = Jobs(at_once=1)
+    [seen] = other.recover("s", tmp_path)
+    assert seen.state == "interrupted"
+    other.close()
+    job.cancel.set()
+    assert _wait(job).state == "stopped"
+    jobs.close()
+
+
+# -- words
+
+
+def test_every_text_stands_in_both_languages_with_the_same_places() -> None:
+    import string
+
+    for key, (english, chinese) in TEXTS.items():
+        places = [{f for _, f, _, _ in string.Formatter().parse(t) if f} for t in (english, chinese)]
+        assert places[0] == places[1], key
+        assert english, key
+        assert chinese, key
+    assert language_of("zh-CN,zh;q=0.9") == "zh"
+    assert language_of(None) == "en"
+    assert say("zh", "undo") == "撤销"
