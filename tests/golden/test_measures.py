@@ -1,6 +1,6 @@
 """Measures equal their references.
 
-measures.json was made with davis2017-evaluation (f_measure, commit of its master in 2026) and PySODMetrics 1.6.2 over the
+measures.json was made with davis2017-evaluation (f_measure) and PySODMetrics 1.6.2 over the
 pairs of shapes.py; entries those leave NaN are absent. Where PySODMetrics is installed it is asked again.
 """
 
@@ -78,7 +78,7 @@ def test_measures_equal_pysodmetrics(name: str) -> None:
 def test_iou_equals_pycocotools(name: str) -> None:
     coco = pytest.importorskip("pycocotools.mask")
     answer, truth = pair(name)
-    if answer.dtype != bool or not answer.any() and not truth.any():
+    if answer.dtype != bool or (not answer.any() and not truth.any()):
         pytest.skip("masks with something in them only")
     a, t = (coco.encode(np.asfortranarray(m.astype(np.uint8))) for m in (answer, truth))
     ours = Overlap.of(Mask(answer), Mask(truth), Mask(truth).size)

@@ -1,7 +1,7 @@
 """Measures of salient and camouflaged object detection, for soft maps and masks.
 
 S-measure: Fan et al., ICCV 2017. E-measure: Fan et al., IJCAI 2018. Weighted F: Margolin et al., CVPR 2014.
-Written from the papers; equal to PySODMetrics where that is finite (it gives NaN when a quadrant of the S-measure is empty).
+Written from the papers; equal to PySODMetrics where that is finite (its S-measure is NaN when a quadrant is empty).
 """
 
 from __future__ import annotations
