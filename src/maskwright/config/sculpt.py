@@ -36,7 +36,7 @@ class SculptSettings(BaseModel):
     sheets_per_call: int = Field(2, ge=1, le=4)
     reasks: int = Field(4, ge=0, description="missing cells asked again alone, a round")
 
-    anchors: int | Literal["auto"] = "auto"
+    anchors: int | Literal["auto"] = 8
     anchors_per_round: int = Field(4, ge=1, le=32)
     ratio: float = Field(0.6, gt=0, le=2, description="side of an anchor's square, of the ROI's short side")
     cells: Literal[2, 4] = 4

@@ -15,6 +15,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from maskwright.errors import BadSettings, EngineDown
@@ -73,10 +74,16 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+@cache
 def _opener(host: str) -> urllib.request.OpenerDirector:
     handlers: list[urllib.request.BaseHandler] = [
         _NoRedirect(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+        urllib.request.HTTPSHandler(context=_context()),
     ]
     if host in _OWN_HOSTS:
         handlers.append(urllib.request.ProxyHandler({}))
