@@ -22,8 +22,8 @@ from maskwright.media.samples import sample
 from maskwright.plumbing.files import write_text
 from maskwright.values import Box, Image, Mask, Prompt
 
-CUP_CLICKS = ((300.0, 160.0), (235.0, 330.0))
-CUP_BOX = Box(140, 25, 430, 365)
+CUP_CLICKS = ((300.0, 110.0), (310.0, 250.0))
+CUP_BOX = Box(175, 15, 420, 320)
 """Where the cup of the sample `coffee` is, in pixels."""
 
 
