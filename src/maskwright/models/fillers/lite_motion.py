@@ -14,6 +14,8 @@ Bools = NDArray[np.bool_]
 
 STILL_PX = 0.12
 """A mean displacement below this (working pixels) is a camera that stands still: small flow is noise then."""
+STILL_REACH_PX, REACH_PX = 6.0, 40.0
+"""How far into a hole the motion beside it (which may be of a thing that moves) outweighs the camera's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +70,21 @@ def motions(a: Small, b: Small) -> tuple[Motion, Motion]:
 @cache
 def _dis() -> cv2.DISOpticalFlow:
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow.setFinestScale(1)
+    flow.setFinestScale(0)
+    flow.setGradientDescentIterations(12)
     return flow
 
 
 def _complete(flow: Floats, back: Floats, here: Small, there: Small) -> Motion:
     trusted = _trusted(flow, back, here.hole, there.hole)
     model = _camera(flow, trusted)
+    reach = REACH_PX
     if float(np.abs(model).mean()) < STILL_PX:
-        model = np.zeros_like(model)
+        model, reach = np.zeros_like(model), STILL_REACH_PX
         flow = np.where(np.abs(flow) < 2 * STILL_PX, 0.0, flow).astype(np.float32)
     rest = push_pull(flow - model, trusted.astype(np.float32))
     away = cv2.distanceTransform((~trusted).astype(np.uint8), cv2.DIST_L2, 3)
+    rest *= np.exp(-away / reach)[..., None]
     return Motion((model + rest).astype(np.float32), (0.1 + 0.02 * away).astype(np.float32))
 
 
@@ -89,11 +94,15 @@ def _trusted(flow: Floats, back: Floats, hole: Bools, other: Bools) -> Bools:
     x, y = _grid(height, width)
     to_x, to_y = x + flow[..., 0], y + flow[..., 1]
     home = cv2.remap(back, to_x, to_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    covered = cv2.remap(other.astype(np.float32), to_x, to_y, cv2.INTER_LINEAR, borderValue=1.0)
-    gap = ((flow + home) ** 2).sum(axis=2)
-    length = (flow**2).sum(axis=2) + (home**2).sum(axis=2)
+    covered = cv2.remap(other.astype(np.uint8) * 255, to_x, to_y, cv2.INTER_LINEAR, borderValue=255)
+    gap, length = _squares(flow + home), _squares(flow) + _squares(home)
     inside = (to_x >= 0) & (to_y >= 0) & (to_x <= width - 1) & (to_y <= height - 1)
-    return inside & ~hole & (covered < 1e-3) & (gap < 0.01 * length + 0.25)
+    return inside & ~hole & (covered == 0) & (gap < 0.01 * length + 0.25)
+
+
+def _squares(vectors: Floats) -> Floats:
+    out: Floats = vectors[..., 0] ** 2 + vectors[..., 1] ** 2
+    return out
 
 
 def _camera(flow: Floats, trusted: Bools) -> Floats:
@@ -101,29 +110,29 @@ def _camera(flow: Floats, trusted: Bools) -> Floats:
     height, width = trusted.shape
     terms = _terms(height, width)
     picked = np.zeros_like(trusted)
-    picked[::5, ::5] = True
+    picked[::8, ::8] = True
     picked &= trusted
     if np.count_nonzero(picked) < 24:
         return np.zeros_like(flow)
-    known, wanted = terms[picked], flow[picked].astype(np.float64)
+    known, wanted = terms[picked].astype(np.float64), flow[picked].astype(np.float64)
     weights = np.ones(len(known))
-    parts = np.zeros((terms.shape[2], 2))
+    parts, ridge = np.zeros((terms.shape[2], 2)), 1e-6 * np.eye(terms.shape[2])
     for _ in range(5):
-        root = np.sqrt(weights)[:, None]
-        parts = np.linalg.lstsq(known * root, wanted * root, rcond=None)[0]
+        scaled = known * weights[:, None]
+        parts = np.linalg.solve(known.T @ scaled + ridge, scaled.T @ wanted)
         off = np.hypot(*(wanted - known @ parts).T)
         scale = max(0.2, 1.5 * float(np.median(off)))
         weights = 1.0 / (1.0 + (off / scale) ** 2) ** 2
-    model: Floats = (terms @ parts).astype(np.float32)
+    model: Floats = terms @ parts.astype(np.float32)
     return model
 
 
 @cache
-def _terms(height: int, width: int) -> NDArray[np.float64]:
+def _terms(height: int, width: int) -> Floats:
     """(h, w, 6): 1, x, y, x*x, x*y, y*y about the middle, in units of the longer side."""
     x, y = _grid(height, width)
     x, y = (x - width / 2) / max(width, height), (y - height / 2) / max(width, height)
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float64)
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
 
 
 @cache
