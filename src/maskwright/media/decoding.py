@@ -4,7 +4,6 @@ ourselves, in ours)."""
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from maskwright.errors import BadVideo
 from maskwright.media.limits import LIMITS, Limits
+from maskwright.media.packets import scan_packets, shortfall, too_long
 
 CONTAINERS = "MP4/MOV, Matroska/WebM, AVI, MPEG-TS"
 _CODEC_NAMES = """
@@ -79,7 +79,7 @@ class Decoder:
         self._path, self._limits, self._keep = path, limits, keep_damaged
         self._kind = container_kind(path)
         self._container, self._stream = self._open()
-        self._scan = _scan(self._container, self._stream, path, limits)
+        self._scan = scan_packets(self._container, self._stream, path, limits)
         self._counted = keep_damaged or self._kind in ("avi", "mpegts") or not self._scan.orderly
         if not keep_damaged:
             self._scan.refuse_shortfall(path, self._kind)
@@ -139,6 +139,9 @@ class Decoder:
             self._restart()
             return
         target = self._scan.keyframe_before(self._order[index])
+        if target is None:
+            self._restart()
+            return
         if self._next <= index and self._places.get(target, 0) <= self._next:
             return
         try:
@@ -180,9 +183,9 @@ class Decoder:
         for frame in self._frames:
             times.append(frame.pts)
             if len(times) > self._limits.frames:
-                raise _too_long(self._path, self._limits)
-        if not self._keep and len(times) < self._scan.shown:
-            raise _shortfall(self._path, len(times), self._scan.shown)
+                raise too_long(self._path, self._limits)
+        if not self._keep and len(times) < len(self._scan.shown):
+            raise shortfall(self._path, len(times), len(self._scan.shown))
         if any(t is None for t in times) or any(b <= a for a, b in pairwise(times)):  # type: ignore[operator]
             return list(range(len(times))), "even"
         return [int(t) for t in times if t is not None], None
@@ -225,68 +228,6 @@ class Decoder:
         return array
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """The packets of the video stream: times of those shown, in order; times of the keyframes; how many there are and
-    how many the header names; where the last one of any stream ends, and the header's duration, in seconds."""
-
-    order: list[int]
-    keys: list[int]
-    orderly: bool
-    shown: int
-    packets: int
-    named: int
-    ends_s: float
-    named_s: float
-
-    def keyframe_before(self, pts: int) -> int:
-        place = bisect_right(self.keys, pts) - 1
-        return self.keys[place] if place >= 0 else self.order[0]
-
-    def refuse_shortfall(self, path: Path, kind: str) -> None:
-        """Raises BadVideo when the file ends before its header says."""
-        if self.packets < self.named:
-            raise _shortfall(path, self.packets, self.named)
-        if kind == "matroska" and self.ends_s < self.named_s - 0.5:
-            raise BadVideo(
-                f"{path} ends at {self.ends_s:.1f} s, its header names {self.named_s:.1f} s.",
-                "It is cut short: get it whole, or open it with damaged='keep'.",
-            )
-
-
-def _scan(container: Any, stream: Any, path: Path, limits: Limits) -> _Scan:
-    shown: list[int | None] = []
-    keys: list[int] = []
-    packets, ends_s = 0, 0.0
-    try:
-        for packet in container.demux():
-            if packet.pts is not None and packet.time_base:
-                ends_s = max(ends_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-            if packet.stream_index != stream.index or not packet.size:
-                continue
-            packets += 1
-            if packet.is_keyframe and packet.pts is not None:
-                keys.append(packet.pts)
-            if not packet.is_discard:
-                shown.append(packet.pts)
-            if packets > limits.frames:
-                raise _too_long(path, limits)
-    except av.error.FFmpegError:
-        pass  # what is missing is found by counting
-    known = sorted({pts for pts in shown if pts is not None})
-    start_s = float((container.start_time or 0) / av.time_base)
-    return _Scan(
-        order=known,
-        keys=sorted(keys),
-        orderly=len(known) == len(shown) and bool(keys) and keys[0] <= known[0],
-        shown=len(shown),
-        packets=packets,
-        named=int(stream.frames or 0),
-        ends_s=ends_s,
-        named_s=start_s + float((container.duration or 0) / av.time_base),
-    )
-
-
 def _is_variable(ticks: tuple[int, ...]) -> bool:
     """Whether gaps differ by more than the rounding of the file's clock."""
     gaps = np.diff(np.asarray(ticks, dtype=np.int64))
@@ -307,14 +248,3 @@ def _cropped(array: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[
     if array.shape[1] - width not in (0, 1) or array.shape[0] - height not in (0, 1):
         return array
     return array[:height, :width]
-
-
-def _too_long(path: Path, limits: Limits) -> BadVideo:
-    return BadVideo(f"{path} has more than {limits.frames} frames.", "Cut it into pieces.")
-
-
-def _shortfall(path: Path, found: int, named: int) -> BadVideo:
-    return BadVideo(
-        f"{path} holds {found} of the {named} frames it names.",
-        "It is cut short or damaged: get it whole, or open it with damaged='keep'.",
-    )
