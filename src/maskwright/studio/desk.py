@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from maskwright.errors import BadImage, InputError, MaskwrightError
 from maskwright.finding.result import FindResult
 from maskwright.media.images import open_image, open_mask
 from maskwright.media.limits import Limits
+from maskwright.plumbing.files import storage_errors
 from maskwright.plumbing.log import get_log
 from maskwright.studio import marking
 from maskwright.studio.jobs import Jobs
@@ -45,6 +48,18 @@ class Desk:
         self.sessions.on_end.append(lambda session: self.jobs.forget(session.id))
         self.sessions.on_missing = self._restore
         self._finder: Finder | None = None
+
+    @property
+    def shelf(self) -> Path:
+        """The one folder whose files the page serves, each under a name that cannot be guessed."""
+        return self.root / "page"
+
+    def offer(self, path: Path) -> Path:
+        """A copy of a session's file on the shelf, for one visitor to fetch."""
+        place = self.shelf / secrets.token_urlsafe(18)
+        with storage_errors(place):
+            place.mkdir(parents=True)
+            return Path(shutil.copy(path, place / path.name))
 
     # -- sessions
 

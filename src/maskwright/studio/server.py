@@ -39,13 +39,12 @@ def make_app(desk: Desk, *, auth: tuple[str, str] | None = None) -> FastAPI:
                   redoc_url=None, lifespan=lifespan)  # fmt: skip
     app.include_router(api_routes(desk, auth))
     idle_s = int(desk.rules.idle_minutes * 60)
-    gradio_files = desk.root / "page"
-    gradio_files.mkdir(parents=True, exist_ok=True)
-    os.environ["GRADIO_TEMP_DIR"] = str(gradio_files)
+    desk.shelf.mkdir(parents=True, exist_ok=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(desk.shelf)
     page = build_page(desk, keep_s=idle_s)
     return gr.mount_gradio_app(
         app, page, path="/", auth=auth, i18n=I18N, css=CSS, js=KEYS, theme=gr.themes.Soft(primary_hue="emerald"),
-        max_file_size=desk.rules.max_upload_mib * 2**20, allowed_paths=[str(desk.root)], show_error=False,
+        max_file_size=desk.rules.max_upload_mib * 2**20, show_error=False,
         footer_links=["api"], ssr_mode=False,
     )  # fmt: skip
 

@@ -310,7 +310,7 @@ class SegmentTab:
         return self.show(session, language, view, say(language, "status_kept"))
 
     def export(self, session: Session, language: str, form: str) -> str:
-        return str(hand_out(session, form))
+        return str(self.desk.offer(hand_out(session, form)))
 
 
 def _escaped(text: str) -> str:
