@@ -17,6 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,7 +26,7 @@ from model import FROZEN_BLOCKS, ClickNet, load_backbone
 from samples import Store, sample
 
 SIZES = ((256, 256), (224, 320), (320, 224), (256, 256))
-PICTURES, OBJECTS = 4, 6
+PICTURES, OBJECTS = 2, 6  # a rank and step
 
 
 class Prompts:
@@ -94,7 +96,7 @@ class Prompts:
     def follow(self, logits: Tensor, exact: bool = False) -> None:
         """Next clicks, where these logits (N, h, w) are wrong; they become the previous ones."""
         self.previous = logits[:, None].float()
-        self.has_previous = torch.ones(len(logits))
+        self.has_previous = torch.from_numpy((self.rng.random(len(logits)) > 0.12).astype(np.float32))
         on = logits.numpy() > 0
         for i, truth in enumerate(self.truth):
             self.add_click(i, truth & ~on[i], on[i] & ~truth, exact)
@@ -142,11 +144,11 @@ def round_loss(logits: Tensor, scores: Tensor, truth: Tensor, weight: Tensor, si
     return mask.mean() + 1.5 * F.mse_loss(scores, iou), iou
 
 
-def feed(store: Store, seed: int, channel: queue.Queue) -> None:
-    """Makes batches for ever."""
-    rng = np.random.default_rng(seed)
+def feed(store: Store, seed: int, rank: int, channel: queue.Queue) -> None:
+    """Makes batches for ever; all ranks draw the same sizes, so that they take equally long."""
+    rng, shared = np.random.default_rng((seed, rank)), np.random.default_rng(seed)
     while True:
-        size = SIZES[rng.integers(len(SIZES))]
+        size = SIZES[shared.integers(len(SIZES))]
         rows = [sample(store, rng, size, OBJECTS) for _ in range(PICTURES)]
         channel.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)))
 
@@ -154,14 +156,14 @@ def feed(store: Store, seed: int, channel: queue.Queue) -> None:
 def schedule(progress: float, step: int) -> float:
     """Learning-rate factor: a short warm-up, flat, then a cosine down to 2 %."""
     late = max(0.0, (progress - 0.25) / 0.75)
-    return min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(1.0, late))))
+    return float(min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(1.0, late)))))
 
 
 class Trainer:
     """Model, averaged weights, optimiser and their state on disk."""
 
-    def __init__(self, a: argparse.Namespace):
-        self.a = a
+    def __init__(self, a: argparse.Namespace, rank: int = 0):
+        self.a, self.rank = a, rank
         self.net = ClickNet().to(memory_format=torch.channels_last)
         load_backbone(self.net.encoder.backbone, torch.load(a.weights, map_location="cpu", weights_only=True))
         self.mean = copy.deepcopy(self.net)
@@ -207,7 +209,7 @@ class Trainer:
         truth, weight = truths.reshape(n, *truths.shape[2:]), weights[index]
         prompts = Prompts(truth, rng)
         prompts.begin()
-        self.warm(prompts, leaves, index, int(rng.choice([0, 0, 0, 1, 3, 6])))
+        self.warm(prompts, leaves, index, int(np.random.default_rng(self.step).choice([0, 0, 0, 1, 3, 6])))
         losses, ious, rounds = 0.0, [], 3
         for k in range(rounds):
             with torch.autocast("cpu", torch.bfloat16):
@@ -235,6 +237,8 @@ class Trainer:
         factor = schedule(progress, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
+        if self.a.ranks > 1:
+            self.agree()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 3.0)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -244,25 +248,44 @@ class Trainer:
                 slow.lerp_(fast, 1 - keep)
         self.step += 1
 
+    def agree(self) -> None:
+        """Averages the gradients over the ranks."""
+        params = [p for p in self.net.parameters() if p.requires_grad]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in params])
+        dist.all_reduce(flat)
+        flat /= self.a.ranks
+        start = 0
+        for p in params:
+            p.grad = flat[start : start + p.numel()].view_as(p).clone(memory_format=torch.preserve_format)
+            start += p.numel()
+
+    def clock(self, start: float) -> None:
+        """Sets the seconds spent: rank 0's, for all."""
+        spent = torch.tensor([time.monotonic() - start], dtype=torch.float64)
+        if self.a.ranks > 1:
+            dist.broadcast(spent, 0)
+        self.spent = float(spent)
+
     def run(self) -> None:
         """Trains until the minutes are spent."""
         channel: queue.Queue = queue.Queue(3)
         seed = 1000 + self.step
-        threading.Thread(target=feed, args=(Store(self.a.pack), seed, channel), daemon=True).start()
-        rng = np.random.default_rng(seed + 1)
+        threading.Thread(target=feed, args=(Store(self.a.pack), seed, self.rank, channel), daemon=True).start()
+        rng = np.random.default_rng((seed + 1, self.rank))
         total, log = self.a.minutes * 60.0, []
         start = time.monotonic() - self.spent
         while self.spent < total:
             loss, ious = self.one(channel.get(), rng)
             self.update(self.spent / total)
-            self.spent = time.monotonic() - start
+            self.clock(start)
             log.append([loss, *ious])
-            if self.step % 25 == 0:
+            if self.rank == 0 and self.step % 25 == 0:
                 print(f"{self.step} {self.spent / 60:.1f}min seen {self.seen} loss,iou {np.round(np.mean(log, 0), 3)}", flush=True)
                 log = []
-            if self.step % 100 == 0:
+            if self.rank == 0 and self.step % 100 == 0:
                 self.save()
-        self.save()
+        if self.rank == 0:
+            self.save()
 
 
 def main() -> None:
@@ -272,13 +295,25 @@ def main() -> None:
         ask.add_argument(name, type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=90)
     ask.add_argument("--rate", type=float, default=1.2e-3)
-    ask.add_argument("--threads", type=int, default=2)
+    ask.add_argument("--ranks", type=int, default=2, help="processes of one thread each")
+    ask.add_argument("--rank", type=int, help="be this rank only; the others are started by hand")
     a = ask.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(a.threads)
+    if a.ranks == 1 or a.rank is not None:
+        work(a.rank or 0, a)
+    else:
+        (a.folder / "meeting").unlink(missing_ok=True)
+        mp.spawn(work, args=(a,), nprocs=a.ranks)
+
+
+def work(rank: int, a: argparse.Namespace) -> None:
+    """One process of the training."""
+    torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(7)
-    Trainer(a).run()
+    if a.ranks > 1:
+        dist.init_process_group("gloo", f"file://{a.folder.resolve()}/meeting", rank=rank, world_size=a.ranks)
+    Trainer(a, rank).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,165 @@
+"""Segmenter `lite`: the embedded click network with a closer look at small objects and a pixel-exact finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.errors import BadPrompt
+from maskwright.models.segmenters.lite_finish import FinishOptions, Frame, finished, obeyed, spread
+from maskwright.models.segmenters.lite_network import Asked, Floats, LiteNetwork, View
+from maskwright.models.segmenters.lite_zoom import closer_box, into_view, zoom_window
+from maskwright.plumbing.cache import MemoryCache
+from maskwright.values import Box, Candidates, Embedding, Image, Prompt
+
+CLOSER_BYTES = 48 * 2**20
+"""Features of closer looks kept at most."""
+
+
+class LiteSegmenter:
+    """Clicks, boxes and earlier logits in; up to four masks out. Needs nothing but the wheel.
+
+    `long_side`: what the network sees of the picture; `closer_side`: of a closer look at a small object (0: never);
+    `threads`: of ONNX Runtime, with the same bytes out whatever it is; `finish` False leaves edges as the network's.
+    """
+
+    def __init__(
+        self,
+        *,
+        long_side: int = 512,
+        closer_side: int = 320,
+        threads: int = 1,
+        finish: bool = True,
+        weights: str | Path | None = None,
+        name: str = "lite",
+    ) -> None:
+        self.name = name
+        self.long_side, self.closer_side, self.finish = long_side, closer_side, finish
+        self.options = FinishOptions()
+        folder = Path(str(resources.files("maskwright.weights"))) if weights is None else Path(weights)
+        self._network = LiteNetwork(folder, threads)
+        self._closer: MemoryCache[View] = MemoryCache(CLOSER_BYTES, lambda view: view.nbytes)
+
+    def encode(self, image: Image) -> Embedding:
+        """The features of the whole picture; `data` holds them and the pixels themselves (not copied)."""
+        view = self._network.look(image.pixels, (0, 0), self.long_side)
+        data = {"pixels": image.pixels, "embedding": view.embedding, "keys": view.keys, "skip": view.skip}
+        return Embedding(f"segmenter:{self.name}", image.sha256, image.size, data)
+
+    def predict(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Candidates]:
+        """Four masks a prompt, best first, with predicted IoU and the logits to feed back.
+
+        Raises BadPrompt for an empty prompt, for text, and for a box or logits that do not fit the picture.
+        """
+        if not prompts:
+            return []
+        view = _whole_view(embedding)
+        asked = [Asked.of(_usable(p, embedding), view, _fitted(p.logits, view)) for p in prompts]
+        logits, scores = self._network.answer(view, asked)
+        return [self._candidates(embedding, *row) for row in zip(prompts, logits, scores)]
+
+    def coarse(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+        """Logits (N, 4, h, w) and predicted IoU (N, 4) as the network gives them, for many prompts at once."""
+        view = _whole_view(embedding)
+        return self._network.answer(view, [Asked.of(p, view, _fitted(p.logits, view)) for p in prompts])
+
+    def _candidates(self, embedding: Embedding, prompt: Prompt, logits: Floats, scores: Floats) -> Candidates:
+        order = np.argsort(-scores, kind="stable")
+        logits, scores = logits[order].copy(), scores[order]
+        size = embedding.size
+        whole = Frame(0, 0, *size)
+        masks = np.empty((len(order), size[1], size[0]), dtype=np.bool_)
+        for i in range(1, len(order)):
+            masks[i] = self._obeying(spread(logits[i], whole, size), prompt) > 0
+        best, frame, scores[0] = self._closer_look(embedding, prompt, logits[0], float(scores[0]))
+        full = self._finished(best, frame, embedding)
+        full = self._obeying(full, prompt)
+        masks[0] = full > 0
+        if frame != whole:
+            logits[0] = _shrunk(full, logits.shape[1:])
+        return Candidates(masks, scores.astype(np.float32), logits)
+
+    def _closer_look(
+        self, embedding: Embedding, prompt: Prompt, logits: Floats, score: float
+    ) -> tuple[Floats, Frame, float]:
+        """The logits of a second pass on a window around a small object, where they lie, and their score."""
+        whole = Frame(0, 0, *embedding.size)
+        box = closer_box(logits, prompt, embedding.size)
+        window = None if box is None or not self.closer_side else zoom_window(box, embedding.size)
+        if window is None:
+            return logits, whole, score
+        view = self._view_of(embedding, window)
+        inner = _inside(prompt, window)
+        answer, scores = self._network.answer(view, [Asked.of(inner, view, into_view(logits, embedding.size, view))])
+        pick = int(np.argmax(scores[0]))
+        return answer[0, pick], Frame(view.x0, view.y0, view.width, view.height), float(scores[0, pick])
+
+    def _view_of(self, embedding: Embedding, window: tuple[int, int, int, int]) -> View:
+        """The features of a window (x0, y0, x1, y1), kept for the next click."""
+        key = (embedding.image_sha256, window)
+        view = self._closer.get(key)
+        if view is None:
+            x0, y0, x1, y1 = window
+            view = self._network.look(embedding.data["pixels"][y0:y1, x0:x1], (x0, y0), self.closer_side)
+            self._closer.put(key, view)
+        return view
+
+    def _finished(self, logits: Floats, frame: Frame, embedding: Embedding) -> Floats:
+        """Full-size logits of the whole picture."""
+        if not self.finish:
+            return spread(logits, frame, embedding.size)
+        x0, y0, w, h = (int(v) for v in (frame.x0, frame.y0, frame.width, frame.height))
+        fine = finished(logits, embedding.data["pixels"][y0 : y0 + h, x0 : x0 + w], self.options)
+        return spread(fine, frame, embedding.size)
+
+    def _obeying(self, full: Floats, prompt: Prompt) -> Floats:
+        reach = 0.04 * max(full.shape)
+        return obeyed(full, prompt.points, prompt.labels, reach)
+
+
+def _whole_view(embedding: Embedding) -> View:
+    data = embedding.data
+    width, height = embedding.size
+    rows, columns = data["skip"].shape[2:]
+    return View(0.0, 0.0, width, height, (columns * 4, rows * 4), data["embedding"], data["keys"], data["skip"])
+
+
+def _usable(prompt: Prompt, embedding: Embedding) -> Prompt:
+    """The prompt, if it can be answered; raises BadPrompt."""
+    if not len(prompt.points) and prompt.box is None and prompt.logits is None:
+        raise BadPrompt("segmenter lite was given an empty prompt.", "Give a point, a box or earlier logits.")
+    if prompt.box is not None:
+        prompt.box.clip(*embedding.size)
+    return prompt
+
+
+def _fitted(logits: Floats | None, view: View) -> Floats | None:
+    """Earlier logits (h, w) at the size of the view's; raises BadPrompt when they are no such thing."""
+    if logits is None:
+        return None
+    array = np.asarray(logits, dtype=np.float32)
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 2 or 0 in array.shape or not np.isfinite(array).all():
+        raise BadPrompt(f"earlier logits of shape {array.shape} do not fit.", "Give Candidates.logits[k] unchanged.")
+    rows, columns = view.cells
+    return array if array.shape == (rows, columns) else cv2.resize(array, (columns, rows), interpolation=cv2.INTER_AREA)
+
+
+def _inside(prompt: Prompt, window: tuple[int, int, int, int]) -> Prompt:
+    """The prompt without the clicks that lie outside the window."""
+    x0, y0, x1, y1 = window
+    xy = prompt.points
+    keep = (xy[:, 0] >= x0) & (xy[:, 1] >= y0) & (xy[:, 0] < x1) & (xy[:, 1] < y1)
+    box = None if prompt.box is None else Box(*prompt.box)
+    return Prompt(xy[keep], prompt.labels[keep], box)
+
+
+def _shrunk(full: Floats, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    small: Floats = cv2.resize(np.clip(full, -12, 12), (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return small
