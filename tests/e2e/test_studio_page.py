@@ -162,11 +162,12 @@ def test_the_json_interface_gives_the_same_mask_as_the_page(page: Any, studio: t
 TRAVERSALS = [
     "..", "../", "..%2f", "%2e%2e/", "..%5c", "....//", "..;/", "/etc/passwd",
     "%2fetc%2fpasswd", "..%252f..%252fetc%252fpasswd",
-    "file:///etc/passwd", "\\..\\..\\etc\\passwd", "%00", "mask%00.png", "../../etc/passwd", "..%c0%af..%c0%afetc/passwd",
+    "file:///etc/passwd", "\\..\\..\\etc\\passwd", "%00", "mask%00.png", "../../etc/passwd",
+    "..%c0%af..%c0%afetc/passwd",
     "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "../session.json", "./../session.json", "downloads/../../session.json",
 ]
-ROUTES = ["/api/v1/sessions/{sid}/export/{p}", "/api/v1/sessions/{p}", "/gradio_api/file={root}/{p}", "/gradio_api/file={p}",
-          "/file={p}", "/static/{p}", "/assets/{p}"]
+ROUTES = ["/api/v1/sessions/{sid}/export/{p}", "/api/v1/sessions/{p}", "/gradio_api/file={root}/{p}",
+          "/gradio_api/file={p}", "/file={p}", "/static/{p}", "/assets/{p}"]
 # fmt: on
 
 
