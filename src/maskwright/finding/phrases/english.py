@@ -9,8 +9,7 @@ from maskwright.finding.phrases.lexicon import Lexicon, lexicon, singular
 from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
 
 ADJECTIVE_PLACES = frozenset(
-    "left right top bottom upper lower middle center centre central front back rear nearest closest background "
-    "foreground lefthand righthand".split()
+    ["left", "right", "top", "bottom", "upper", "lower", "middle", "center", "centre", "central", "front", "back", "rear", "nearest", "closest", "background", "foreground", "lefthand", "righthand"]
 )
 WORN = ("garments", "body")
 MODIFIERS = (
@@ -62,16 +61,17 @@ class _Reader:
 
     def _span_end(self) -> int:
         """Where the noun phrase that starts here ends."""
-        i = self.at
+        i, named = self.at, False
         while i < len(self.words):
-            if i > self.at and self._starts_follower(i):
+            if i > self.at and (self._starts_follower(i) or (named and self.words[i] == "and")):
                 return i
-            i += max(1, self.tables.noun(self.words, i)[1])
+            size = self.tables.noun(self.words, i)[1]
+            i, named = i + max(1, size), named or size > 0
         return i
 
     def _starts_follower(self, i: int) -> bool:
         """True at a relation, a negation, or a place of several words (or one that ends the phrase)."""
-        if self._match("negations", i)[1] or self.words[i] == "and" and not self._match("colours", i + 1)[1]:
+        if self._match("negations", i)[1]:
             return True
         if self.tables.noun(self.words, i)[1] > 1:
             return False
@@ -86,7 +86,12 @@ class _Reader:
         later = any(self.tables.noun(self.words, i)[1] for i in range(self.at + max(size, 1), end))
         if noun and (size > 1 or not later) and not self._is_plain_modifier(later, end):
             return False
-        return self._modifier(draft) or self._skip("empty") or self._skip("lead")
+        return self._modifier(draft) or self._skip("empty") or self._skip("lead") or self._skip_and()
+
+    def _skip_and(self) -> bool:
+        said = self.words[self.at : self.at + 1] == ["and"]
+        self.at += said
+        return said
 
     def _is_plain_modifier(self, later: bool, end: int) -> bool:
         """A word that is noun and modifier ("top", "orange") is a modifier only before a noun or before "one"."""
@@ -159,9 +164,9 @@ class _Reader:
             self._place(draft, place, length, negated)
         elif negated and self._is_noun_next():
             self._relation(draft, "hold", True)
-        elif self.words[self.at : self.at + 1] == ["and"]:
-            self.at += 1
-        elif not (self._modifier(draft, negated) or self._skip("empty") or self._skip("lead")):
+        elif not (
+            self._modifier(draft, negated) or self._skip("empty") or self._skip("lead") or self._skip_and()
+        ):
             self._leftover(draft)
 
     def _negation(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PEOPLE = frozenset(
-    "person crowd man woman boy girl child baby player rider skier snowboarder surfer skateboarder driver chef".split()
+    ["person", "crowd", "man", "woman", "boy", "girl", "child", "baby", "player", "rider", "skier", "snowboarder", "surfer", "skateboarder", "driver", "chef"]
 )
 
 
