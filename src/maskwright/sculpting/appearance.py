@@ -21,12 +21,12 @@ def likeness(scene: Scene, small: Bools) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-score)), dtype=np.float32)
 
 
-def log_odds(scene: Scene, small: Bools) -> Floats:
+def log_odds(scene: Scene, small: Bools, around: Bools | None = None) -> Floats:
     """(h, w) float32: log of P(look | inside) / P(look | outside), clipped to +-4; 0 where there is no contrast.
 
-    Inside is learnt from the mask without its rim, outside from the rest of the ROI without the rim.
+    Inside is learnt from the mask without its rim, outside from the rest of the ROI (or from `around`) without the rim.
     """
-    core, ground = _core(small), _core(~small)
+    core, ground = _core(small), _core(~small if around is None else around)
     if not core.any() or not ground.any():
         return np.zeros(small.shape, dtype=np.float32)
     codes = _codes(scene)

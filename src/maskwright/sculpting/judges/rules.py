@@ -21,6 +21,8 @@ from maskwright.values import Abstain, Cost, Verdict
 NOTABLE = 0.03
 """Share of the mask's area from which a wrong-looking part is named."""
 CLEAR_ODDS = 1.0
+CENTRE = 6
+"""Looks are averaged over this fraction of a patch's side: what counts is its centre."""
 CLEAR_BETTER = 0.08
 """Difference of two masks' worth under which they are called equal."""
 
@@ -54,8 +56,8 @@ class RulesJudge:
     def look(self, scene: Scene, mask: Bools, places: Sequence[Place], cues: str) -> list[Patches]:
         self._calls += 1
         odds = log_odds(scene, scene.shrink(mask))
-        sides = [max(self.min_patch_px, scale * scene.short_side) * scene.factor for scale in self.scales]
-        blurred = [cv2.boxFilter(odds, -1, (_odd(side / 2), _odd(side / 2))) for side in sides]
+        sides = [max(self.min_patch_px, scale * scene.short_side) * scene.factor / CENTRE for scale in self.scales]
+        blurred = [cv2.boxFilter(odds, -1, (_odd(side), _odd(side))) for side in sides]
         spots = scene.to_grid([p.xy for p in places])
         return [tuple(self._verdict(p.id, float(b[y, x])) for b in blurred) for p, (x, y) in zip(places, spots)]
 
@@ -83,7 +85,7 @@ class RulesJudge:
         common = first & second
         if not changed.any() or not common.any():
             return "tie"
-        odds = log_odds(scene, common)
+        odds = log_odds(scene, common, ~(first | second))
         looks = float(np.mean(np.where(second[changed], odds[changed], -odds[changed]))) / 4
         edges = _on_edges(scene, second) - _on_edges(scene, first)
         shape = _raggedness(first) - _raggedness(second)
