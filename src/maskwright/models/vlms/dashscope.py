@@ -60,7 +60,7 @@ class DashScopeVlm:
             raise
         tokens_in, tokens_out = _counts(value.get("usage"))
         return Reply(
-            text=self._text(value),
+            text=self._key.hide(self._text(value)),
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             usd=self._price.of(tokens_in, tokens_out) if self._price else 0.0,

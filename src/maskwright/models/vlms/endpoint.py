@@ -72,7 +72,7 @@ class EndpointVlm:
         usage = value.get("usage") if isinstance(value.get("usage"), dict) else {}
         tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
         return Reply(
-            text=text,
+            text=self._key.hide(text),
             probabilities=logprobs.choices(tokens, question.choices) if question.choices and tokens else None,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
