@@ -38,8 +38,11 @@ def run(name: str, data: str | None) -> bool:
 
 def gather() -> Path:
     """docs/benchmarks.md from the pages of docs/benchmarks/."""
-    parts = ["# Benchmarks\n", "Each part was written by the command named in it, on the machine named in it; ratios were measured side"
-             " by side in one run. `make bench` writes all of them again.\n"]  # fmt: skip
+    intro = (
+        "Each part was written by the command named in it, on the machine named in it; ratios were measured side by side"
+        " in one run. `make bench` writes all of them again.\n"
+    )
+    parts = ["# Benchmarks\n", intro]
     for page in sorted(PAGES.glob("*.md")):
         parts.append(page.read_text(encoding="utf-8").replace("\n# ", "\n## ").replace("# ", "## ", 1))
     INDEX.write_text("\n".join(parts), encoding="utf-8")

@@ -1,0 +1,138 @@
+"""Clips on the desk: mark an object on any frame, follow it, mend frames, erase it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.errors import BadVideo, InputError
+from maskwright.media.images import save_mask
+from maskwright.media.pictures import mark, overlay
+from maskwright.media.videos import Clip, open_clip
+from maskwright.studio.desk import Desk
+from maskwright.studio.jobs import Job
+from maskwright.studio.lanes import working_for
+from maskwright.studio.sessions import Session
+from maskwright.values import Image, Mask, Prompt
+
+Click = tuple[float, float, int]
+
+
+@dataclass
+class Film:
+    """A session's clip: clicks by frame, masks by frame as far as they are known."""
+
+    path: Path
+    clip: Clip
+    clicks: dict[int, list[Click]] = field(default_factory=dict)
+    given: dict[int, Mask] = field(default_factory=dict)
+    masks: dict[int, Mask] = field(default_factory=dict)
+    erased: Path | None = None
+
+    def need_masks(self) -> list[Mask]:
+        """One mask a frame; raises InputError when the object was not followed yet."""
+        if len(self.masks) < len(self.clip):
+            raise InputError(
+                "the object was not tracked through the clip yet.", "Click it on a frame, then press Track."
+            )
+        return [self.masks[i] for i in range(len(self.clip))]
+
+
+def open_film(desk: Desk, session: Session, path: str | Path) -> Film:
+    """Puts a clip on the desk; raises BadVideo when it is longer than the studio allows."""
+    kept = session.path("clip" + Path(path).suffix.lower())
+    kept.write_bytes(Path(path).read_bytes())
+    clip = open_clip(kept)
+    seconds = len(clip) / float(clip.rate)
+    if seconds > desk.rules.max_clip_s or len(clip) > desk.rules.max_clip_frames:
+        raise BadVideo(
+            f"the clip is {seconds:.0f} s long ({len(clip)} frames).",
+            f"The studio takes at most {desk.rules.max_clip_s:g} s and {desk.rules.max_clip_frames} frames.",
+        )
+    film = Film(kept, clip)
+    session.extras["clip"] = film
+    return film
+
+
+def need_film(session: Session) -> Film:
+    """The session's clip; raises InputError when there is none."""
+    film = session.extras.get("clip")
+    if not isinstance(film, Film):
+        raise InputError("there is no clip yet.", "Upload one.")
+    return film
+
+
+def click_frame(desk: Desk, session: Session, index: int, at: tuple[float, float], *, inside: bool) -> Mask:
+    """One more click on a frame; its mask is redrawn and counts as given by the visitor."""
+    film = need_film(session)
+    frame = Image(np.array(film.clip.frames[index]))
+    clicks = [*film.clicks.get(index, []), (at[0], at[1], int(inside))]
+    if not any(label for _, _, label in clicks):
+        raise InputError("a click that takes away needs something to take from.", "Click the thing itself first.")
+    prompt = Prompt([(x, y) for x, y, _ in clicks], [label for _, _, label in clicks])
+    with working_for(session.id):
+        [found] = desk.segmenter.predict(desk.segmenter.encode(frame), [prompt])
+    film.clicks[index] = clicks
+    film.given[index] = film.masks[index] = Mask(found.masks[0])
+    return film.masks[index]
+
+
+def find_on_frame(desk: Desk, session: Session, index: int, phrase: str) -> Mask | None:
+    """The thing a phrase names on a frame, or None."""
+    film = need_film(session)
+    with working_for(session.id):
+        found = desk.finder.find(Image(np.array(film.clip.frames[index])), phrase, cancel=session.cancel)
+    if found.mask is not None:
+        film.given[index] = film.masks[index] = found.mask
+    return found.mask
+
+
+def draw_frame(film: Film, index: int) -> NDArray[np.uint8]:
+    """A frame with its mask and clicks."""
+    image = Image(np.array(film.clip.frames[index]))
+    if index in film.masks:
+        image = overlay(image, film.masks[index])
+    clicks = film.clicks.get(index, [])
+    marked = mark(image, points=[(x, y) for x, y, _ in clicks], labels=[label for _, _, label in clicks])
+    return np.asarray(marked.pixels)
+
+
+def track(desk: Desk, session: Session) -> Job:
+    """Follows the object from the frames that were marked, as a job."""
+    film = need_film(session)
+    if not film.given:
+        raise InputError("nothing is marked on the clip.", "Click the object on a frame first.")
+    prompts: Mapping[int, Mapping[int, Prompt | Mask]] = {index: {1: mask} for index, mask in film.given.items()}
+    tracker = desk.models.get("tracker")
+
+    def work(job: Job) -> dict[str, Any]:
+        for index, masks in tracker.track(film.clip.frames, prompts):
+            film.masks[index] = masks.get(1) or Mask.empty(*film.clip.size)
+            job.tell((index + 1) / len(film.clip), f"frame {index + 1} of {len(film.clip)}")
+        return {"frames": len(film.masks)}
+
+    return desk.jobs.start("track", session.id, session.folder, work)
+
+
+def erase_film(desk: Desk, session: Session) -> Job:
+    """Removes the tracked object, as a job whose run folder lies in the session's."""
+    from maskwright.assemble.erasing import erase
+
+    film = need_film(session)
+    masks = film.need_masks()
+    folder = session.path("clip-masks")
+
+    def work(job: Job) -> dict[str, Any]:
+        for index, mask in enumerate(masks):
+            save_mask(folder / f"{index:05d}.png", mask)
+        done = erase(film.path, folder, out=session.path("erase"), filler=desk.models.get("filler"), cancel=job.cancel,
+                     progress=job.tell)  # fmt: skip
+        film.erased = Path(done.path)
+        return {"path": str(done.path)}
+
+    return desk.jobs.start("erase", session.id, session.folder, work)

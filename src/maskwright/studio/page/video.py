@@ -1,0 +1,111 @@
+"""The Video tab: open a clip, mark on a frame, track, mend frames, erase, compare, take home."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from maskwright.studio.filming import click_frame, draw_frame, erase_film, find_on_frame, need_film, open_film, track
+from maskwright.studio.page.frame import I18N as T
+from maskwright.studio.page.frame import Frame, job_text
+from maskwright.studio.sessions import Session
+from maskwright.studio.texts import say
+
+
+class VideoTab:
+    """A clip of its own, beside the picture of the other tabs."""
+
+    def __init__(self, frame: Frame, sid: gr.BrowserState) -> None:
+        self.frame, self.desk, self.sid = frame, frame.desk, sid
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=320):
+                self.picture = gr.Image(label=T("fix"), type="numpy", format="webp", interactive=False, height=420,
+                                        elem_id="mw-frame-picture", elem_classes="mw-picture",
+                                        alt_text="One frame")  # fmt: skip
+                self.index = gr.Slider(0, 1, value=0, step=1, label=T("frame"), elem_id="mw-frame")
+                self.state = gr.HTML("", elem_id="mw-video-state", elem_classes="mw-status")
+            with gr.Column(scale=2, min_width=320):
+                self.file = gr.UploadButton(T("load_clip"), file_types=["video"], type="filepath", elem_id="mw-clip",
+                                            variant="primary")  # fmt: skip
+                self.mode = gr.Radio(
+                    [(T("mode_inside"), True), (T("mode_outside"), False)], value=True, label=T("mode")
+                )
+                with gr.Row(elem_classes="mw-row"):
+                    self.words = gr.Textbox(label=T("words"), elem_id="mw-clip-words", scale=3)
+                    self.find = gr.Button(T("find"), size="sm", min_width=60)
+                with gr.Row(elem_classes="mw-row"):
+                    self.track = gr.Button(T("track"), variant="primary", elem_id="mw-track", min_width=60)
+                    self.erase = gr.Button(T("erase"), variant="primary", elem_id="mw-erase", min_width=60)
+                    self.stop = gr.Button(T("stop"), variant="stop", min_width=60)
+                with gr.Row(elem_classes="mw-row"):
+                    self.before = gr.Video(label=T("clip"), interactive=False, height=200)
+                    self.after = gr.Video(label=T("result"), interactive=False, height=200, elem_id="mw-erased")
+                self.files = gr.Files(label=T("download"), elem_id="mw-clip-files")
+        self.timer = gr.Timer(1.0, active=False)
+        self._listen()
+
+    def _listen(self) -> None:
+        act = self.frame.act
+        self.file.upload(act(self.open, 4), [self.sid, self.file], [self.picture, self.index, self.state, self.before])
+        self.index.input(act(self.show, 1), [self.sid, self.index], [self.picture], show_progress="hidden")
+        inner = act(self.click, 2)
+
+        def event(request: gr.Request, place: gr.SelectData, sid: str, index: float, inside: bool) -> Any:
+            return inner(request, sid, place.index, index, inside)
+
+        event.__annotations__ = {"request": gr.Request, "place": gr.SelectData, "sid": str}
+        self.picture.select(event, [self.sid, self.index, self.mode], [self.picture, self.state])
+        for listen in (self.find.click, self.words.submit):
+            listen(act(self.search, 2), [self.sid, self.index, self.words], [self.picture, self.state])
+        self.track.click(act(self.start_track, 2), [self.sid], [self.state, self.timer])
+        self.erase.click(act(self.start_erase, 2), [self.sid], [self.state, self.timer])
+        self.stop.click(act(self.halt, 1), [self.sid], [self.state])
+        shown = [self.state, self.timer, self.picture, self.after, self.files]
+        self.timer.tick(act(self.watch, 5), [self.sid, self.index], shown, show_progress="hidden")
+
+    def open(self, session: Session, language: str, path: str) -> tuple[Any, ...]:
+        film = open_film(self.desk, session, path)
+        last = len(film.clip) - 1
+        width, height = film.clip.size
+        note = say(language, "status_opened", w=width, h=height)
+        slider = gr.Slider(0, max(1, last), value=0, step=1, interactive=True)
+        return draw_frame(film, 0), slider, note, str(self.desk.offer(film.path))
+
+    def show(self, session: Session, language: str, index: float) -> Any:
+        return draw_frame(need_film(session), int(index))
+
+    def click(self, session: Session, language: str, place: Any, index: float, inside: bool) -> tuple[Any, ...]:
+        mask = click_frame(self.desk, session, int(index), (place[0] + 0.5, place[1] + 0.5), inside=bool(inside))
+        note = say(language, "status_marked", name=f"{say(language, 'frame')} {int(index)}", area=mask.area, score="-")
+        return draw_frame(need_film(session), int(index)), note
+
+    def search(self, session: Session, language: str, index: float, phrase: str) -> tuple[Any, ...]:
+        mask = find_on_frame(self.desk, session, int(index), phrase)
+        note = say(language, "status_none", phrase=phrase[:60], reason="-")
+        if mask is not None:
+            note = say(language, "status_marked", name=phrase[:40], area=mask.area, score="-")
+        return draw_frame(need_film(session), int(index)), note
+
+    def start_track(self, session: Session, language: str) -> tuple[Any, ...]:
+        job = track(self.desk, session)
+        session.extras["clip_job"] = job.id
+        return job_text(job, language), gr.Timer(active=True)
+
+    def start_erase(self, session: Session, language: str) -> tuple[Any, ...]:
+        job = erase_film(self.desk, session)
+        session.extras["clip_job"] = job.id
+        return job_text(job, language), gr.Timer(active=True)
+
+    def halt(self, session: Session, language: str) -> str:
+        self.desk.stop(session)
+        return say(language, "status_stopped")
+
+    def watch(self, session: Session, language: str, index: float) -> tuple[Any, ...]:
+        job = self.desk.jobs.find(session.extras.get("clip_job", ""))
+        film = need_film(session)
+        picture = draw_frame(film, int(index))
+        if job.state == "done" and job.kind == "erase" and film.erased is not None:
+            path = str(self.desk.offer(film.erased))
+            return job_text(job, language), gr.Timer(active=False), picture, path, [path]
+        return job_text(job, language), gr.Timer(active=not job.is_over), picture, gr.skip(), gr.skip()
