@@ -44,6 +44,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
@@ -66,6 +67,17 @@ class Ledger:
         self._db.execute(
             "UPDATE steps SET state = ?, ended = ?, counters = ?, error = ? WHERE item = ? AND step = ?",
             (state, time.time(), json.dumps(dict(counters or {})), error, item, step),
+        )
+
+    def note(
+        self, item: str, step: str, state: str, *, counters: Mapping[str, Any] | None = None, error: str | None = None
+    ) -> None:
+        """Like `end`, also for work that this process did not see begin (it is left uncounted)."""
+        now = time.time()
+        self._db.execute(
+            "INSERT INTO steps VALUES (?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT (item, step) DO UPDATE"
+            " SET state = excluded.state, ended = excluded.ended, counters = excluded.counters, error = excluded.error",
+            (item, step, state, now, now, json.dumps(dict(counters or {})), error),
         )
 
     def get(self, item: str, step: str) -> Entry | None:
