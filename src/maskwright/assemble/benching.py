@@ -1,0 +1,76 @@
+"""Experiments with models put in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from maskwright.assemble.finding import Finder, with_overrides
+from maskwright.assemble.loading import load
+from maskwright.bench.datasets import open_dataset
+from maskwright.bench.oracle import OracleJudge
+from maskwright.bench.running import Progress, Solver, run_experiment
+from maskwright.bench.samples import Dataset
+from maskwright.config.bench import DataSettings, Experiment, Variant
+from maskwright.config.find import FindSettings
+from maskwright.config.settings import Settings, resolve
+from maskwright.finding.result import FindResult
+from maskwright.plumbing.cancel import Cancel
+from maskwright.values import Image, Mask
+
+Truths = Callable[[str], Mask | None]
+
+
+class FindSolver:
+    """A variant's Finder."""
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+
+    def solve(self, image: Image, phrase: str, name: str) -> FindResult:
+        return self.finder.find(image, phrase, name=name)
+
+
+class Solvers:
+    """Makes solvers; a model named by several variants is loaded once."""
+
+    def __init__(self, settings: Settings | None = None, seed: int = 0) -> None:
+        self._settings = settings or resolve()
+        self._loaded: dict[tuple[str, str], Any] = {}
+        self._seed = seed
+
+    def make(self, variant: Variant, truths: Truths) -> Solver:
+        """The solver of one variant."""
+        given = {"mode": variant.mode, "max_iter": variant.max_iter, "proposers": variant.proposers}
+        settings = with_overrides(self._settings.section(FindSettings), {**given, **variant.settings})
+        engines = {"segmenter": self._model("segmenter", variant.segmenter)}
+        engines["ranker"] = self._model("ranker", variant.ranker)
+        if variant.vlm:
+            engines["vlm"] = self._model("vlm", variant.vlm)
+        judge = None if variant.oracle_error is None else OracleJudge(truths, variant.oracle_error, self._seed)
+        return FindSolver(Finder(settings, engines=engines, judge=judge, resolved=self._settings))
+
+    def _model(self, kind: str, name: str) -> Any:
+        if (kind, name) not in self._loaded:
+            self._loaded[kind, name] = load(kind, name)
+        return self._loaded[kind, name]
+
+
+def open_data(data: DataSettings) -> Dataset:
+    """The samples of an experiment."""
+    return open_dataset(data.name, data.root, data.split).head(data.n)
+
+
+def run_bench(
+    experiment: Experiment,
+    folder: str | Path,
+    *,
+    settings: Settings | None = None,
+    dataset: Dataset | None = None,
+    cancel: Cancel | None = None,
+) -> Iterator[Progress]:
+    """Runs, or goes on with, an experiment in a folder."""
+    samples = dataset or open_data(experiment.data)
+    solvers = Solvers(settings, experiment.seed)
+    return run_experiment(experiment, samples, folder, solvers.make, cancel=cancel)
