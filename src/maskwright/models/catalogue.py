@@ -65,6 +65,16 @@ ROWS: tuple[Row, ...] = (
     Row("vlm", "replay", f"{_M}.vlms.replay:ReplayVlm", "Apache-2.0", "recorded answers; give record="),
     Row("vlm", "fake", f"{_M}.vlms.fake:FakeVlm", "Apache-2.0",
         "answers of the right form, blind and deterministic", fake=True),
+    Row("filler", "lite", f"{_M}.fillers.lite:LiteFiller", "Apache-2.0",
+        "fills a clip from its other frames along dense motion", needs=(("inpainter", "inpainter"),)),
+    Row("filler", "fake", f"{_M}.fillers.fake:FakeFiller", "Apache-2.0",
+        "smooth colours frame by frame; deterministic", fake=True),
+    Row("inpainter", "lite", f"{_M}.inpainters.lite:LiteInpainter", "Apache-2.0",
+        "patches of the rest of the picture, coarse to fine"),
+    Row("inpainter", "fake", f"{_M}.inpainters.fake:FakeInpainter", "Apache-2.0",
+        "the mean colour around the hole; deterministic", fake=True),
+    Row("tracker", "lite", f"{_M}.trackers.lite:LiteTracker", "Apache-2.0",
+        "masks moved along dense motion, cut anew on key frames", needs=(("segmenter", "segmenter"),)),
 )  # fmt: skip
 
 

@@ -93,4 +93,9 @@ def _shift(
 def _span(where: Ints, width: int, height: int) -> tuple[int, int, int, int]:
     """The box x0, y0, x1, y1 of flat pixel numbers, one pixel wider where there is room."""
     x, y = where % width, where // width
-    return max(int(x.min()) - 1, 0), max(int(y.min()) - 1, 0), min(int(x.max()) + 2, width), min(int(y.max()) + 2, height)
+    return (
+        max(int(x.min()) - 1, 0),
+        max(int(y.min()) - 1, 0),
+        min(int(x.max()) + 2, width),
+        min(int(y.max()) + 2, height),
+    )

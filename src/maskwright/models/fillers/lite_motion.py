@@ -69,7 +69,7 @@ def motions(a: Small, b: Small) -> tuple[Motion, Motion]:
 
 @cache
 def _dis() -> cv2.DISOpticalFlow:
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow.setFinestScale(0)
     flow.setGradientDescentIterations(12)
     return flow
@@ -97,7 +97,7 @@ def _trusted(flow: Floats, back: Floats, hole: Bools, other: Bools) -> Bools:
     covered = cv2.remap(other.astype(np.uint8) * 255, to_x, to_y, cv2.INTER_LINEAR, borderValue=255)
     gap, length = _squares(flow + home), _squares(flow) + _squares(home)
     inside = (to_x >= 0) & (to_y >= 0) & (to_x <= width - 1) & (to_y <= height - 1)
-    return inside & ~hole & (covered == 0) & (gap < 0.01 * length + 0.25)
+    return np.asarray(inside & ~hole & (covered == 0) & (gap < 0.01 * length + 0.25))
 
 
 def _squares(vectors: Floats) -> Floats:
@@ -116,10 +116,11 @@ def _camera(flow: Floats, trusted: Bools) -> Floats:
         return np.zeros_like(flow)
     known, wanted = terms[picked].astype(np.float64), flow[picked].astype(np.float64)
     weights = np.ones(len(known))
-    parts, ridge = np.zeros((terms.shape[2], 2)), 1e-6 * np.eye(terms.shape[2])
+    ridge = 1e-6 * np.eye(terms.shape[2])
+    parts: NDArray[np.float64] = np.zeros((terms.shape[2], 2))
     for _ in range(5):
         scaled = known * weights[:, None]
-        parts = np.linalg.solve(known.T @ scaled + ridge, scaled.T @ wanted)
+        parts = np.asarray(np.linalg.solve(known.T @ scaled + ridge, scaled.T @ wanted), np.float64)
         off = np.hypot(*(wanted - known @ parts).T)
         scale = max(0.2, 1.5 * float(np.median(off)))
         weights = 1.0 / (1.0 + (off / scale) ** 2) ** 2
@@ -131,8 +132,8 @@ def _camera(flow: Floats, trusted: Bools) -> Floats:
 def _terms(height: int, width: int) -> Floats:
     """(h, w, 6): 1, x, y, x*x, x*y, y*y about the middle, in units of the longer side."""
     x, y = _grid(height, width)
-    x, y = (x - width / 2) / max(width, height), (y - height / 2) / max(width, height)
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
+    x, y = ((v - side / 2) / np.float32(max(width, height)) for v, side in ((x, width), (y, height)))
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float32)
 
 
 @cache
@@ -166,4 +167,4 @@ def _pull(values: Floats, weights: Floats) -> Floats:
     smaller = smaller / np.maximum(share, 1e-6)[..., None]
     lower = _pull(smaller.astype(np.float32), np.minimum(share * 4, 1.0).astype(np.float32))
     upper = cv2.resize(lower, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
-    return (weighted + (1 - weights[..., None]) * upper).astype(np.float32)
+    return np.asarray(weighted + (1 - weights[..., None]) * upper, np.float32)

@@ -81,4 +81,4 @@ def _carry(reel: Reel, start: int, done: list[Composed], order: range, back: int
 def _steps(reel: Reel, index: int, where: Ints, *, ahead: bool) -> Moves:
     """The motion at some of the hole's pixels."""
     steps = reel.ahead(index) if ahead else reel.behind(index)
-    return steps.pick(np.searchsorted(reel.seen(index).where, where))
+    return steps.pick(np.searchsorted(reel.seen(index).where, where).astype(np.int32))

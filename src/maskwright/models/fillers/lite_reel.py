@@ -68,7 +68,7 @@ class Reel:
 
     def gain(self, source: int, target: int) -> Floats:
         """(3,) the factor that makes colours of `source` look as bright as those of `target`."""
-        return np.exp(self._brightness(target) - self._brightness(source)).astype(np.float32)
+        return np.asarray(np.exp(self._brightness(target) - self._brightness(source)), np.float32)
 
     def close(self, index: int, frame: Frame) -> None:
         """Puts a filled frame in the place of one with a hole."""
@@ -122,7 +122,9 @@ class Reel:
         y, x = np.mgrid[0:height:3, 0:width:3].astype(np.float32)
         flow = self._pair(index)[0].flow[::3, ::3]
         other = cv2.remap(b.colour, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
-        hidden = cv2.remap(b.hole.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderValue=1.0)
+        hidden = cv2.remap(
+            b.hole.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderValue=1.0
+        )
         here = a.colour[::3, ::3]
         good = (hidden == 0) & ~a.hole[::3, ::3] & (here.min(axis=2) > 12) & (here.max(axis=2) < 243)
         if np.count_nonzero(good) < 100:

@@ -67,9 +67,9 @@ def sample(picture: NDArray[np.float32] | NDArray[np.uint8], at: Floats, how: in
     rows = max(1, -(-n // 512))
     maps = np.zeros((2, rows * 512), np.float32)
     maps[:, :n] = at.T
-    maps = maps.reshape(2, rows, 512)
-    got = cv2.remap(picture, maps[0], maps[1], how, borderMode=cv2.BORDER_REPLICATE)
-    return got.reshape(rows * 512, -1)[:n].astype(np.float32)
+    x, y = maps.reshape(2, rows, 512)
+    got = cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(got.reshape(rows * 512, -1)[:n], np.float32)
 
 
 def follow(steps: Moves, number: Ints, before: Trail, frame: int, size: tuple[int, int]) -> Trail:
@@ -98,7 +98,7 @@ def gather(trail: Trail, frames: Mapping[int, NDArray[np.uint8]], gains: Mapping
     out = np.zeros((len(trail.frame), 3), np.float32)
     order = np.argsort(trail.frame, kind="stable")
     ordered = trail.frame[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else []
+    starts = np.flatnonzero(np.r_[len(ordered) > 0, ordered[1:] != ordered[:-1]]).tolist()
     for start, stop in zip(starts, [*starts[1:], len(ordered)], strict=False):
         source = int(ordered[start])
         if source == NOWHERE:

@@ -74,5 +74,5 @@ def _levels(pixels: NDArray[np.uint8], hole: Bools) -> list[Level]:
             break
         levels.append(smaller)
     for level in levels:
-        level.searched = np.count_nonzero(level.hole) <= FINEST_HOLE_PX
+        level.searched = bool(np.count_nonzero(level.hole) <= FINEST_HOLE_PX)
     return levels[::-1]

@@ -86,7 +86,9 @@ def _targets(hole: Bools) -> Ints:
 def _sources(hole: Bools) -> Ints:
     """Flat numbers of the pixels whose whole patch is seen."""
     side = 2 * RADIUS + 1
-    free = cv2.erode((~hole).astype(np.uint8), np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    free = cv2.erode(
+        (~hole).astype(np.uint8), np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
     return np.flatnonzero(free)
 
 
@@ -121,15 +123,15 @@ class _Search:
         return mean, axes[:, ::-1][:, :PARTS].astype(np.float32)
 
     def _describe(self, where: Ints) -> Floats:
-        out: Floats = (self._patches(where) - self.mean) @ self.axes
-        return out
+        return np.asarray((self._patches(where) - self.mean) @ self.axes, np.float32)
 
     def _patches(self, where: Ints) -> Floats:
         """(n, 147) float32, the border repeated."""
         span = np.arange(-RADIUS, RADIUS + 1)
         y = np.clip((where // self.width)[:, None] + span, 0, self.height - 1)
         x = np.clip((where % self.width)[:, None] + span, 0, self.width - 1)
-        return self.level.colours[y[:, :, None], x[:, None, :]].reshape(len(where), -1)
+        patches = self.level.colours[y[:, :, None], x[:, None, :]]
+        return np.asarray(patches.reshape(len(where), -1), np.float32)
 
     def turn(self) -> Floats:
         """One search; the squared distance of each target to its match."""
@@ -167,7 +169,8 @@ class _Search:
     def _random_near(self, best: Ints, reach: int) -> Ints:
         y = best // self.width + self.rng.integers(-reach, reach + 1, len(best))
         x = best % self.width + self.rng.integers(-reach, reach + 1, len(best))
-        return np.clip(y, 0, self.height - 1) * self.width + np.clip(x, 0, self.width - 1)
+        flat = np.clip(y, 0, self.height - 1) * self.width + np.clip(x, 0, self.width - 1)
+        return np.asarray(flat, np.int64)
 
     def _better(self, wanted: Floats, best: Ints, away: Floats, offered: Ints) -> Floats:
         """Takes what is offered where it is nearer; changes `best`."""

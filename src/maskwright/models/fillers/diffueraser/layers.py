@@ -14,11 +14,10 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
-from torch import nn
+from torch import Tensor, nn
 
 from maskwright.errors import WeightsError
 
-Tensor = torch.Tensor
 _FIXED = {"act_fn": "silu", "downsample_padding": 1, "mid_block_scale_factor": 1, "time_cond_proj_dim": None,
           "encoder_hid_dim": None, "class_embed_type": None, "addition_embed_type": None}  # fmt: skip
 _PLAIN_UP_MOTION_GROUPS = 32  # the published network has 32 here whatever norm_num_groups says
@@ -163,9 +162,11 @@ class Stage(nn.Module):  # type: ignore[misc]
             if self.motion_modules is not None:
                 x = self.motion_modules[i](x, step.frames)
             made.append(x)
-        if self.downsamplers is not None or self.upsamplers is not None:
-            x = self.downsamplers[0](x) if self.downsamplers is not None else self.upsamplers[0](x, size)
-            x = step.add(x)
+        if self.downsamplers is not None:
+            x = step.add(self.downsamplers[0](x))
+            made.append(x)
+        if self.upsamplers is not None:
+            x = step.add(self.upsamplers[0](x, size))
             made.append(x)
         return x, made
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from maskwright.errors import MissingWeights, WeightsError
 
@@ -23,7 +24,7 @@ _ROLES = (
 _OWNERS = (("lora_unet_", "unet"), ("unet.", "unet"), ("lora_te_", "text"), ("text_encoder.", "text"))
 
 
-def read_lora(path: Path) -> dict[str, torch.Tensor]:
+def read_lora(path: Path) -> dict[str, Tensor]:
     """The tensors of a file; raises MissingWeights and WeightsError."""
     if not path.is_file():
         raise MissingWeights(f"there is no {path}.", "Type: maskwright models pull diffueraser")
@@ -33,12 +34,12 @@ def read_lora(path: Path) -> dict[str, torch.Tensor]:
         raise WeightsError(f"{path} cannot be read: {error}", "Pull it again.") from error
 
 
-def fold_lora(tensors: Mapping[str, torch.Tensor], networks: Mapping[str, Any], scale: float = 1.0) -> int:
+def fold_lora(tensors: Mapping[str, Tensor], networks: Mapping[str, Any], scale: float = 1.0) -> int:
     """Adds every pair to the weight it belongs to and returns how many; `networks` has "unet" and "text".
 
     Raises WeightsError for a key that belongs nowhere, half a pair, or a shape that does not fit.
     """
-    pairs: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
+    pairs: dict[tuple[str, str], dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         owner, layer, role = _split(key)
         pairs.setdefault((owner, layer), {})[role] = tensor
@@ -64,19 +65,19 @@ def _split(key: str) -> tuple[str, str, str]:
     raise WeightsError(f"{key} is no LoRA key.", "Give a LoRA in diffusers' or kohya's style.")
 
 
-def _weights(network: Any) -> dict[str, torch.Tensor]:
+def _weights(network: Any) -> dict[str, Tensor]:
     """Every layer's weight by its name with _ for .; attention outputs also without their _0."""
     found = {}
     for name, layer in network.named_modules():
         weight = getattr(layer, "weight", None)
-        if isinstance(weight, torch.Tensor):
+        if isinstance(weight, Tensor):
             flat = name.removeprefix("text_model.").replace(".", "_")
             found[flat] = weight
             found[re.sub(r"to_out_0$", "to_out", flat)] = weight
     return found
 
 
-def _product(pair: Mapping[str, torch.Tensor], shape: torch.Size, layer: str) -> torch.Tensor:
+def _product(pair: Mapping[str, Tensor], shape: torch.Size, layer: str) -> Tensor:
     down, up = pair["down"].float(), pair["up"].float()
     rank = down.shape[0]
     share = float(pair["alpha"]) / rank if "alpha" in pair else 1.0

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from maskwright.errors import MissingWeights, WeightsError
-from maskwright.models.fillers.diffueraser.layers import Ladder, Layout, Step, Tensor
+from maskwright.models.fillers.diffueraser.layers import Ladder, Layout, Step
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -118,7 +118,9 @@ def load_network(kind: type[BrushNet] | type[MotionUnet], folder: Path) -> Any:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not (folder / "config.json").is_file() or not (folder / WEIGHTS).is_file():
-        raise MissingWeights(f"{folder} holds no config.json and {WEIGHTS}.", "Type: maskwright models pull diffueraser")
+        raise MissingWeights(
+            f"{folder} holds no config.json and {WEIGHTS}.", "Type: maskwright models pull diffueraser"
+        )
     try:
         return json.loads((folder / "config.json").read_text(encoding="utf-8")), load_file(folder / WEIGHTS)
     except (SafetensorError, ValueError, OSError) as error:
@@ -126,7 +128,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _problems(network: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """"" when every tensor is there in its shape, else the first few that are not."""
+    """ "" when every tensor is there in its shape, else the first few that are not."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in state.items()}
     wrong = [name for name in wanted if given.get(name) != wanted[name]] + [n for n in given if n not in wanted]

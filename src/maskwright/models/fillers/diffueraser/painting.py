@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import TCDScheduler
+from torch import Tensor
 
 from maskwright.models.fillers.diffueraser.networks import BrushNet, MotionUnet
 from maskwright.models.fillers.diffueraser.pictures import Bools, Pixels, to_pixels, to_tensor
 from maskwright.models.fillers.diffueraser.windows import WINDOW, join, samples, windows
 from maskwright.models.torching import Place
 
-Tensor = torch.Tensor
 Progress = Callable[[str, int, int], None]
 """What is going on, steps done, steps in all; may raise Cancelled."""
 _ENCODED_AT_ONCE = 4
@@ -86,7 +86,7 @@ class Painter:
         first = torch.randn((WINDOW, 4, height, width), generator=seeded).to(self.models.place.device)
         noise = first.repeat(-(-scene.frames // WINDOW), 1, 1, 1)[: scene.frames]
         prior = self._encode("prior", [self._prior(i) for i in range(scene.frames)])
-        chosen = samples(scene.frames)
+        chosen = _with_anchors(samples(scene.frames), scene.known)
         known = dict(scene.known)
         if chosen:
             ahead = self._denoise("overview", chosen, self._noised(prior[chosen], first), known)
@@ -135,11 +135,10 @@ class Painter:
         """(N, 5, h, w): latents of the pictures with their holes black, and 1 where nothing is missing."""
         shown = [lambda i=i: known[i] if i in known else _blackened(self.scene, i) for i in indices]
         latents = self._encode("frames", shown)
-        seen = [
-            np.zeros(self.scene.size[::-1], np.bool_) if i in known else self.scene.hole(i) for i in indices
-        ]
         step = _PIXELS_A_LATENT
-        clear = torch.from_numpy(np.stack([~mask[::step, ::step] for mask in seen]))[:, None]
+        nothing = np.zeros(self.scene.size[::-1], np.bool_)[::step, ::step]
+        holes = [nothing if i in known else self.scene.hole(i)[::step, ::step] for i in indices]
+        clear = torch.from_numpy(~np.stack(holes))[:, None]
         return torch.cat([latents, clear.to(latents)], dim=1)
 
     def _denoise(self, what: str, indices: Sequence[int], latents: Tensor, known: dict[int, Pixels]) -> Tensor:
@@ -176,6 +175,15 @@ class Painter:
             return noise
         without, having = noise.chunk(2)
         return without + self.wish.guidance * (having - without)
+
+
+def _with_anchors(chosen: list[int], known: dict[int, Pixels]) -> list[int]:
+    """The frames of the overview, the nearest ones moved onto those that are known already."""
+    for i in known:
+        if chosen and i not in chosen:
+            nearest = min((k for k in chosen if k not in known), key=lambda k: abs(k - i))
+            chosen[chosen.index(nearest)] = i
+    return sorted(chosen)
 
 
 def _blackened(scene: Scene, i: int) -> Pixels:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image as Pil
+from torch import Tensor
 
 Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
@@ -37,16 +38,16 @@ def hole(mask: Bools, size: tuple[int, int], dilate: int) -> Bools:
     return m.astype(np.bool_)
 
 
-def to_tensor(pixels: Pixels) -> torch.Tensor:
+def to_tensor(pixels: Pixels) -> Tensor:
     """(1, 3, H, W) float32 from -1 to 1."""
     scaled = torch.from_numpy(pixels.astype(np.float32) / 255.0).permute(2, 0, 1)[None]
     return 2.0 * scaled - 1.0
 
 
-def to_pixels(tensor: torch.Tensor) -> Pixels:
+def to_pixels(tensor: Tensor) -> Pixels:
     """(H, W, 3) uint8 from (1, 3, H, W)."""
     scaled = (tensor[0].float() * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return (scaled * 255).round().astype(np.uint8)
+    return np.asarray((scaled * 255).round(), dtype=np.uint8)
 
 
 def blend(painted: Pixels, frame: Pixels, mask: Bools) -> Pixels:
@@ -57,4 +58,4 @@ def blend(painted: Pixels, frame: Pixels, mask: Bools) -> Pixels:
     soft = cv2.GaussianBlur(inside, _FEATHER, 0) / 255.0
     alpha = ((1 - (1 - inside / 255.0) * (1 - soft)) * 255).astype(np.uint8)
     weight = (alpha.astype(np.float32) / 255.0)[:, :, None]
-    return (painted * weight + frame * (1 - weight)).astype(np.uint8)
+    return np.asarray(painted * weight + frame * (1 - weight)).astype(np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 WINDOW = 22
 OVERLAP = 5
@@ -21,7 +22,7 @@ def windows(frames: int, *, shifted: bool = False) -> list[range]:
     return [*head, *(range(k, k + WINDOW) for k in starts), last]
 
 
-def join(parts: Sequence[tuple[range, torch.Tensor]], frames: int, *, quirks: bool) -> torch.Tensor:
+def join(parts: Sequence[tuple[range, Tensor]], frames: int, *, quirks: bool) -> Tensor:
     """One clip of latents from the answers of windows in order; where they overlap, the later one fades in.
 
     `quirks`: the last shared frame is taken from the later window alone, as the published code does.

@@ -1,0 +1,70 @@
+"""Phase 2: the caption file of a clip. What a person wrote is never overwritten; what is stale is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskwright.erasing.captioning import prompt_version
+from maskwright.erasing.job import Progress
+from maskwright.erasing.preparing import described_frames
+from maskwright.erasing.prompt_file import PromptFile, read_prompt, write_prompt
+from maskwright.plumbing.files import read_json, write_json
+from maskwright.runs.steps import Step, hash_file, hash_value
+from maskwright.values import Image, Mask
+
+if TYPE_CHECKING:
+    from maskwright.erasing.loop import _Work
+
+NEGATIVE = "people, animals, text, blurry, distorted"
+"""What an automatic caption tells the video model to avoid."""
+
+
+def caption_step(work: _Work, *, force: bool) -> Generator[Progress, None, PromptFile]:
+    """The caption in force, made when it is missing or stale."""
+    job, s = work.job, work.settings
+    places = described_frames(work.shares, s.frames, s.sample_frames)
+    about = {"captioner": s.captioner, "frames": places, "version": prompt_version(), "dilate": s.dilate}
+    inputs = {"video": work.source, "masks": hash_value(work.mask_step.outputs)}
+    step = Step(job.folder, "caption", inputs, about)
+    path = job.captions
+    if s.prompt is not None:
+        yield Progress(job.name, "caption", "skipped", detail={"why": "the prompt was given"})
+        return PromptFile(prompt=(s.prompt,))
+    if path.exists() and (_by_hand(path, step) or (step.is_done() and not force)):
+        found = read_prompt(path)
+        yield Progress(job.name, "caption", "kept", detail={"prompt": found.words, "source": found.prompt_source})
+        return found
+    yield Progress(job.name, "caption", "began")
+    with step.work() as out:
+        made = _describe(work, places)
+        write_prompt(path, made)
+        write_json(out / "written.json", {"sha256": hash_file(path), "prompt": made.words})
+    yield Progress(job.name, "caption", "done", detail={"prompt": made.words, "source": made.prompt_source})
+    return made
+
+
+def _by_hand(path: Path, step: Step) -> bool:
+    """True when the file says manual, or is not as it was written."""
+    if read_prompt(path).prompt_source == "manual":
+        return True
+    record = step.path / "written.json"
+    return not record.exists() or bool(read_json(record)["sha256"] != hash_file(path))
+
+
+def _describe(work: _Work, places: list[int]) -> PromptFile:
+    images = [Image(work.clip.frames[i]) for i in places]
+    masks = [Mask(work.wide[i]) for i in places]
+    captioner = work.engines.captioner()
+    return PromptFile(
+        prompt=(captioner.caption(images, masks),),
+        n_prompt=(NEGATIVE,),
+        text_guidance_scale=2.0,
+        prompt_source="auto_masked",
+        prompt_model=captioner.name,
+        prompt_timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+        prompt_frame_idx=tuple(places),
+        source_video=str(work.job.video),
+    )

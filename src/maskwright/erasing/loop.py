@@ -1,0 +1,292 @@
+"""One clip through the phases: masks, coarse fill, caption, anchor, refine, output. Each is a step that is kept."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.config.erase import EraseSettings
+from maskwright.erasing import writing
+from maskwright.erasing.captions import caption_step
+from maskwright.erasing.guiding import Guidance, check_scale, guide
+from maskwright.erasing.job import Bools, Engines, Frame, Frames, Job, Progress, Steps
+from maskwright.erasing.marking import mark
+from maskwright.erasing.preparing import (
+    Mapped,
+    best_frame,
+    composed,
+    grown,
+    hole_shares,
+    in_order,
+    mended,
+    resized,
+    resized_masks,
+)
+from maskwright.errors import BadSettings
+from maskwright.media.images import open_image, open_mask, save_image
+from maskwright.media.videos import Clip, open_clip, write_clip
+from maskwright.plumbing.cancel import Cancel
+from maskwright.plumbing.files import check_space, read_json, write_json
+from maskwright.ports import FillOptions
+from maskwright.runs.steps import Step, hash_file, hash_value
+from maskwright.values import Image, Mask
+
+
+def erase_steps(
+    job: Job,
+    engines: Engines,
+    settings: EraseSettings,
+    *,
+    cancel: Cancel | None = None,
+    force: Sequence[str] = (),
+    tell: Callable[[Progress], None] | None = None,
+) -> Steps:
+    """News of every step; the last is the output's, with its files. What is done already is kept.
+
+    `force` names steps (or "1", "2", "3") to do again; `tell` hears of every frame. Raises errors of
+    maskwright.errors; earlier steps are kept then.
+    """
+    check_scale(settings.text_guidance_scale)
+    with _opened(job) as clip:
+        work = _Work(job, engines, settings, clip, _Ear(cancel or Cancel(), tell, _forced(force)))
+        yield from work.masks()
+        yield from work.coarse()
+        yield from work.caption()
+        yield from work.anchor()
+        yield from work.refine()
+        yield from work.output()
+
+
+def _forced(names: Sequence[str]) -> set[str]:
+    meaning = {"1": ["coarse"], "2": ["caption"], "3": ["anchor", "refine"], "all": ["masks", "coarse", "caption"]}
+    out: set[str] = set()
+    for name in names:
+        out |= set(meaning.get(name, [name]))
+    return out
+
+
+@contextlib.contextmanager
+def _opened(job: Job) -> Iterator[Clip]:
+    rate = Fraction(job.rate) if job.rate is not None and job.video.is_dir() else None
+    with open_clip(job.video, rate=rate, damaged="keep" if job.damaged else "refuse") as clip:
+        if job.length is not None and job.length < len(clip):
+            clip = _Shortened(clip, job.length)
+        yield clip
+
+
+class _Shortened(Clip):
+    """The first frames of a clip, without its sound."""
+
+    def __init__(self, clip: Clip, length: int) -> None:
+        self.info = replace(clip.info, ticks=clip.info.ticks[:length], has_audio=False)
+        self.path, self._source = clip.path, clip._source
+        self.frames = Mapped(length, lambda i: clip.frames[i])
+
+
+@dataclass(frozen=True)
+class _Ear:
+    """Who may stop the run, who hears of it, and what is to be done again."""
+
+    cancel: Cancel
+    tell: Callable[[Progress], None] | None
+    force: set[str]
+
+
+class _Work:
+    """The state of one clip's run: steps refer to what earlier ones wrote."""
+
+    def __init__(self, job: Job, engines: Engines, settings: EraseSettings, clip: Clip, ear: _Ear) -> None:
+        self.job, self.engines, self.settings, self.clip = job, engines, settings, clip
+        self.cancel, self.tell, self.force = ear.cancel, ear.tell, ear.force
+        self.source = hash_file(job.video)
+        self.guidance: Guidance | None = None
+
+    # -- masks ------------------------------------------------------------------------------------------------
+
+    def masks(self) -> Steps:
+        s = self.settings
+        mask = hash_file(self.job.mask) if self.job.mask is not None and self.job.mask.exists() else ""
+        inputs = {"video": self.source, "mask": mask, "phrase": hash_value(self.job.phrase or "")}
+        finders = {k: v for k, v in self.engines.names.items() if k in ("find", "tracker")} if self.job.phrase else {}
+        about = {"align": s.align, "value": self.job.mask_value, "length": self.job.length, **finders}
+        self.mask_step = Step(self.job.folder, "masks", inputs, about)
+        yield from self._run(self.mask_step, self._write_masks)
+        files = [self.mask_step.path / f"{i:05d}.png" for i in range(len(self.clip))]
+        raw = Mapped(len(files), lambda i: open_mask(files[i]).array, keep=2 * s.union + 3)
+        self.inner = mended(raw, union=s.union, dilate=s.dilate)
+        self.wide: Mapped[Bools] = Mapped(len(files), lambda i: grown(self.inner[i], s.feather))
+        self.shares = read_json(self.mask_step.path / "masks.json")["shares"]
+
+    def _write_masks(self, out: Path) -> None:
+        for index, news in mark(self.job, self.clip, self.engines, align=self.settings.align, out=out):
+            self._tell("masks", index, news)
+        masks = Mapped(len(self.clip), lambda i: open_mask(out / f"{i:05d}.png").array)
+        write_json(out / "masks.json", {"shares": [round(share, 6) for share in hole_shares(masks)]})
+
+    # -- phase 1 ----------------------------------------------------------------------------------------------
+
+    def coarse(self) -> Steps:
+        s = self.settings
+        self.small = s.downscale or self.clip.size
+        about = {"filler": s.coarse, "size": list(self.small), "seed": s.seed, **self._mask_settings()}
+        self.coarse_step = Step(self.job.folder, "coarse", self._inputs(), about)
+        yield from self._run(self.coarse_step, self._write_coarse)
+
+    def _write_coarse(self, out: Path) -> None:
+        frames = resized(self.clip.frames, self.small)
+        masks = resized_masks(self.wide, self.small)
+        fill = self.engines.filler(self.settings.coarse).fill(frames, masks, FillOptions(seed=self.settings.seed))
+        self._write(out / "coarse.mkv", "coarse", fill)
+
+    # -- phase 2 ----------------------------------------------------------------------------------------------
+
+    def caption(self) -> Steps:
+        s = self.settings
+        found = None
+        if s.use_text or s.use_anchor:
+            found = yield from caption_step(self, force="caption" in self.force)
+        scale = s.text_guidance_scale
+        self.guidance = guide(
+            found, anchor=s.use_anchor, text=s.use_text, prompt=s.prompt, n_prompt=s.n_prompt, scale=scale
+        )
+
+    # -- phase 3 ----------------------------------------------------------------------------------------------
+
+    def anchor(self) -> Steps:
+        s = self.settings
+        if not s.use_anchor:
+            yield Progress(self.job.name, "anchor", "skipped")
+            return
+        self.anchor_index = best_frame(self.shares) if s.anchor_frame < 0 else s.anchor_frame
+        if self.anchor_index >= len(self.clip):
+            raise BadSettings(
+                f"{self.job.name}: there is no frame {s.anchor_frame}, the clip has {len(self.clip)}.",
+                "Give --anchor-frame below that, or auto.",
+            )
+        assert self.guidance is not None
+        about = {"index": self.anchor_index, "inpainter": s.inpainter, "words": self.guidance.anchor_words}
+        self.anchor_step = Step(
+            self.job.folder, "anchor", self._inputs(), {**about, "seed": s.seed, **self._mask_settings()}
+        )
+        yield from self._run(self.anchor_step, self._write_anchor)
+
+    def _write_anchor(self, out: Path) -> None:
+        assert self.guidance is not None
+        frame, mask = Image(self.clip.frames[self.anchor_index]), Mask(self.wide[self.anchor_index])
+        words = self.guidance.anchor_words
+        painted = self.engines.inpainter().inpaint(frame, mask, words=words, seed=self.settings.seed)
+        save_image(out / "anchor_frame.png", painted)
+        write_json(out / "anchor.json", {"index": self.anchor_index, "words": words})
+        self._tell("anchor", 0, {"index": self.anchor_index})
+
+    def refine(self) -> Steps:
+        s, g = self.settings, self.guidance
+        assert g is not None
+        inputs = {**self._inputs(), "coarse": hash_value(self.coarse_step.outputs)}
+        if s.use_anchor:
+            inputs["anchor"] = hash_value(self.anchor_step.outputs)
+        about = {"filler": s.filler, "words": g.words, "avoid": g.avoid, "scale": g.scale, "seed": s.seed}
+        self.refine_step = Step(self.job.folder, "refine", inputs, {**about, **self._mask_settings()})
+        yield from self._run(self.refine_step, self._write_refined)
+
+    def _write_refined(self, out: Path) -> None:
+        s, g = self.settings, self.guidance
+        assert g is not None
+        with open_clip(self.coarse_step.path / "coarse.mkv", trusted=True) as coarse:
+            prior = resized(coarse.frames, self.clip.size)
+            anchor = None
+            if s.use_anchor:
+                anchor = (self.anchor_index, open_image(self.anchor_step.path / "anchor_frame.png").pixels)
+            options = FillOptions(prior, anchor, g.words, g.avoid, g.scale, s.seed)
+            fill = self.engines.filler(s.filler).fill(self.clip.frames, self.wide, options)
+            self._write(out / "final.mkv", "refine", self._composed(fill))
+
+    def _composed(self, fill: Iterator[Frame]) -> Iterator[Frame]:
+        for index, painted in in_order(fill, len(self.clip)):
+            yield composed(self.clip.frames[index], painted, self.inner[index], self.settings.feather)
+
+    # -- output -----------------------------------------------------------------------------------------------
+
+    def output(self) -> Steps:
+        s = self.settings
+        inputs = {"refine": hash_value(self.refine_step.outputs), "coarse": hash_value(self.coarse_step.outputs)}
+        about = {"lossless": s.lossless, "comparison": s.comparison, "name": self.job.name}
+        self.output_step = Step(self.job.folder, "output", inputs, about)
+        yield from self._run(self.output_step, self._write_output)
+        files = {name: str(self.output_step.path / name) for name in sorted(self.output_step.outputs)}
+        yield Progress(self.job.name, "output", "done", len(self.clip), len(self.clip), {"files": files})
+
+    def _write_output(self, out: Path) -> None:
+        with (
+            open_clip(self.refine_step.path / "final.mkv", trusted=True) as final,
+            open_clip(self.coarse_step.path / "coarse.mkv", trusted=True) as coarse,
+        ):
+            columns: dict[str, Frames] = {
+                "input": self.clip.frames,
+                "mask": writing.marked_frames(self.clip.frames, self.inner),
+                "coarse": resized(coarse.frames, self.clip.size),
+                "final": final.frames,
+            }
+            for name in writing.write_results(out, self.clip, columns, self.settings):
+                self._tell("output", len(self.clip) - 1, {"file": name})
+            write_json(out / "report.json", self._report(final.frames))
+
+    def _report(self, final: Frames) -> dict[str, Any]:
+        g = self.guidance
+        assert g is not None
+        return {
+            "clip": self.job.name,
+            "frames": len(self.clip),
+            "size": list(self.clip.size),
+            "rate": str(self.clip.rate),
+            "masked_share": round(float(np.mean(self.shares)), 5),
+            "engines": dict(self.engines.names),
+            "guidance": {"anchor_words": g.anchor_words, "words": g.words, "avoid": g.avoid, "scale": g.scale},
+            "settings": self.settings.model_dump(mode="json"),
+            "fidelity": writing.fidelity(self.clip.frames, final, self.wide),
+        }
+
+    # -- what all steps do ------------------------------------------------------------------------------------
+
+    def _run(self, step: Step, work: Callable[[Path], None]) -> Steps:
+        """Does a step unless it is done; a step that was done again makes its followers' inputs new."""
+        total = len(self.clip)
+        if step.is_done() and step.name not in self.force:
+            yield Progress(self.job.name, step.name, "kept", total, total)
+            return
+        yield Progress(self.job.name, step.name, "began", 0, total)
+        with step.work() as out:
+            work(out)
+        yield Progress(self.job.name, step.name, "done", total, total)
+
+    def _write(self, path: Path, step: str, frames: Iterator[Frame]) -> None:
+        """Writes frames without loss, telling of each."""
+        width, height = self.clip.size
+        check_space(path.parent, int(width * height * len(self.clip)))
+        write_clip(path, self._told(frames, step), rate=self.clip.rate, lossless=True)
+
+    def _told(self, frames: Iterator[Frame], step: str) -> Iterator[Frame]:
+        for index, frame in in_order(frames, len(self.clip)):
+            self._tell(step, index)
+            yield frame
+
+    def _tell(self, step: str, index: int, detail: Mapping[str, Any] | None = None) -> None:
+        self.cancel.check()
+        if self.tell is not None:
+            self.tell(Progress(self.job.name, step, "frame", index + 1, len(self.clip), detail or {}))
+
+    def _inputs(self) -> dict[str, str]:
+        return {"video": self.source, "masks": hash_value(self.mask_step.outputs)}
+
+    def _mask_settings(self) -> dict[str, int]:
+        s = self.settings
+        return {"dilate": s.dilate, "union": s.union, "feather": s.feather}
+
+
+__all__ = ["erase_steps", "write_clip"]

@@ -1,0 +1,49 @@
+"""The files that a person gets: the clip, comparisons, a contact sheet; and how true the rest stayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.config.erase import EraseSettings
+from maskwright.erasing.job import Bools, Frames
+from maskwright.erasing.preparing import Mapped
+from maskwright.erasing.showing import marked, sheet, side_by_side
+from maskwright.media.images import save_image
+from maskwright.media.videos import Clip, write_clip
+from maskwright.values import Image
+
+COMPARISON_WIDTH = 480
+
+
+def write_results(out: Path, clip: Clip, columns: Mapping[str, Frames], settings: EraseSettings) -> Iterator[str]:
+    """Writes each file and gives its name: erased.mp4 (with the clip's rate and sound), erased.mkv when asked for
+    without loss, comparison.mp4, sheet.png."""
+    final = columns["final"]
+    write_clip(out / "erased.mp4", final, like=clip)
+    yield "erased.mp4"
+    if settings.lossless:
+        write_clip(out / "erased.mkv", final, like=clip, lossless=True)
+        yield "erased.mkv"
+    if settings.comparison:
+        rows = side_by_side(columns, width=COMPARISON_WIDTH)
+        write_clip(out / "comparison.mp4", rows, rate=clip.rate, crf=20)
+        yield "comparison.mp4"
+    save_image(out / "sheet.png", Image(sheet(columns)))
+    yield "sheet.png"
+
+
+def marked_frames(frames: Frames, masks: Mapped[Bools]) -> Mapped[Any]:
+    """The frames with their masks tinted."""
+    return Mapped(len(frames), lambda i: marked(frames[i], masks[i]))
+
+
+def fidelity(frames: Frames, final: Frames, masks: Mapped[Bools]) -> dict[str, int]:
+    """How many values outside the (feathered) mask differ before encoding: it must be 0."""
+    changed = 0
+    for index in range(len(frames)):
+        changed += int(np.count_nonzero((frames[index] != final[index])[~masks[index]]))
+    return {"frames": len(frames), "values_changed_outside_mask": changed}
