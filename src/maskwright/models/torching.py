@@ -11,10 +11,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from maskwright.errors import BadSettings, MaskwrightError, MissingWeights, ModelError, OutOfMemory, WeightsError
 from maskwright.plumbing.device import choose_device
@@ -33,7 +35,7 @@ class Place:
     device: str
     dtype: torch.dtype
 
-    def put(self, tensor: torch.Tensor) -> torch.Tensor:
+    def put(self, tensor: Tensor) -> Tensor:
         """The tensor here; whole numbers keep their type."""
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
 
@@ -124,7 +126,7 @@ class Host:
         except OutOfMemory as error:
             if self.place.device == "cpu":
                 raise
-            _log.warning("%s: %s; going on with the CPU", self.name, error.message)
+            _log.warning("device full, going on with the CPU", model=self.name)
         empty_device()
         self.fell_back += 1
         return self._work(work, self._on_cpu(), Place("cpu", torch.float32))
@@ -134,19 +136,19 @@ class Host:
         answers: list[T] = []
         start = 0
         while start < len(items):
-            some = items[start : start + size]
+            work_some = partial(_apply, work, items[start : start + size])
             try:
-                answers.append(self._work(lambda model, place, some=some: work(model, place, some), self.model, self.place))
+                answers.append(self._work(work_some, self.model, self.place))
+                start += size
+                continue
             except OutOfMemory:
-                full = True
+                pass
+            if size == 1:
+                answers.append(self.call(work_some))
+                start += 1
             else:
-                full, start = False, start + len(some)
-            if full and size > 1:
-                size = max(1, min(size, len(some)) // 2)
+                size = max(1, min(size, len(items) - start) // 2)
                 empty_device()
-            elif full:
-                answers.append(self.call(lambda model, place, some=some: work(model, place, some)))
-                start += len(some)
         return answers
 
     def _work(self, work: Callable[[Any, Place], T], model: Any, place: Place) -> T:
@@ -158,6 +160,10 @@ class Host:
             if self._spare is None:
                 self._spare = copy.deepcopy(self._plain).to("cpu", torch.float32)
             return self._spare
+
+
+def _apply(work: Callable[[Any, Place, Sequence[Item]], T], some: Sequence[Item], model: Any, place: Place) -> T:
+    return work(model, place, some)
 
 
 def empty_device() -> None:
