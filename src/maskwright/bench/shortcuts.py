@@ -95,8 +95,8 @@ def ablation(experiment: Experiment, vary: Sequence[str]) -> Experiment:
         for value in values.split(","):
             parsed = _toml(value)
             variants.append({**base, "name": f"{setting}={value}", "settings": {**base["settings"], setting: parsed}})
-    values = experiment.model_dump(mode="json", exclude_none=True)
-    return make_experiment({**values, "variants": variants}, "the command line")
+    whole = experiment.model_dump(mode="json", exclude_none=True)
+    return make_experiment({**whole, "variants": variants}, "the command line")
 
 
 def _toml(text: str) -> Any:

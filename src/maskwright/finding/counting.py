@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +64,19 @@ class CountedSegmenter:
 
     def predict(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         count("segmenter")
-        count("segmenter_prompts", len(prompts))
         return self.inner.predict(embedding, prompts)
+
+    def __getattr__(self, name: str) -> Any:
+        """What a proposer of the segmenter's own family needs beyond the port (its low-resolution answers)."""
+        found = getattr(self.inner, name)
+        if not callable(found):
+            return found
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            count("segmenter")
+            return found(*args, **kwargs)
+
+        return counted
 
 
 class CountedRanker:

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.values import Image, Ranking
+from maskwright.finding.phrases import Scene, fit, parse
+from maskwright.values import Ranking
+
+Rank = Callable[[Sequence[str]], Ranking]
+"""Asks the ranker about nouns, for every candidate."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """chances (K,) float32 0..1: that each candidate is what the phrase names; `parsed` is what was read in the
-    phrase, JSON-able; `known` is False where the ranker knows none of its words."""
+    """chances (K,) float32 0..1: that each candidate is what the phrase names; `none`: that no candidate is; `parsed`
+    is what was read in the phrase, JSON-able; `known` is False where its noun could not be judged."""
 
     chances: NDArray[np.float32]
+    none: float = 0.0
     parsed: Mapping[str, Any] = field(default_factory=dict)
     known: bool = True
     many: bool = False
 
 
-def fit_phrase(phrase: str, image: Image, masks: NDArray[np.bool_], ranking: Ranking) -> Fit:
-    """The fit of each of the (K, H, W) masks."""
-    return Fit(ranking.probabilities[0].astype(np.float32), {}, bool(ranking.known[0]))
+def fit_phrase(text: str, scene: Scene, rank: Rank) -> Fit:
+    """The fit of each candidate of the scene."""
+    if not len(scene):
+        return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
+    phrase = parse(text)
+    found = fit(scene, phrase, rank)
+    return Fit(found.chances.astype(np.float32), found.none, found.trace, found.known, phrase.many)
 
 
 def mixed(fits: list[tuple[Fit, float]]) -> Fit:
     """One fit of several phrasings, by weight; the first is the phrase as it was asked."""
+    if len(fits) == 1:
+        return fits[0][0]
     total = sum(weight for _, weight in fits)
     chances = sum((fit.chances * np.float32(weight / total) for fit, weight in fits), np.float32(0))
+    none = sum(fit.none * weight / total for fit, weight in fits)
     first = fits[0][0]
-    return Fit(np.asarray(chances, dtype=np.float32), first.parsed, any(f.known for f, _ in fits), first.many)
+    known = any(fit.known for fit, _ in fits)
+    return Fit(np.asarray(chances, dtype=np.float32), none, first.parsed, known, first.many)

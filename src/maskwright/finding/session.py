@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -13,6 +14,7 @@ from maskwright.config.find import FindSettings
 from maskwright.finding.counting import Meter
 from maskwright.finding.engines import FindEngines
 from maskwright.finding.fitting import Fit, fit_phrase
+from maskwright.finding.phrases import Scene, look
 from maskwright.finding.proposing import propose, propose_inside
 from maskwright.values import Box, Embedding, Image, Mask, MaskStack, Proposals, Ranking
 
@@ -62,6 +64,7 @@ class FindSession:
         self._looks: dict[str, Look] = {}
         self._pools: dict[tuple[str, ...], Pool] = {}
         self._rankings: dict[tuple[str, str], Ranking] = {}
+        self._scenes: dict[tuple[str, ...], Scene] = {}
         self._embedding: Embedding | None = None
 
     def pool(self, places: tuple[Box, ...], phrase: str, meter: Meter) -> Pool:
@@ -77,8 +80,7 @@ class FindSession:
     def fit(self, pool: Pool, phrase: str, meter: Meter) -> Fit:
         """How well each candidate of the pool fits the phrase."""
         with meter.stage("rank"):
-            rankings = [self._ranking(key, phrase) for key in pool.keys]
-            return fit_phrase(phrase, self.shown, pool.masks, _joined(rankings))
+            return fit_phrase(phrase, self._scene(pool), lambda nouns: self._rank(pool, nouns))
 
     def full_size(self, mask: NDArray[np.bool_]) -> Mask:
         """A mask of `shown` as a Mask of the whole picture."""
@@ -125,21 +127,33 @@ class FindSession:
 
     def _keep(self, key: str, found: Proposals, meter: Meter) -> None:
         if len(self._looks) > MAX_PARTS:
-            self._looks, self._pools, self._rankings = _only_whole(self._looks), {}, {}
+            self._looks, self._pools, self._rankings, self._scenes = _only_whole(self._looks), {}, {}, {}
         with meter.stage("describe"):
             regions = self.engines.ranker.encode(self.shown, found.masks) if len(found) else None
         self._looks[key] = Look(found, regions)
 
-    def _ranking(self, key: str, phrase: str) -> Ranking:
+    def _scene(self, pool: Pool) -> Scene:
+        """What geometry and pixels say of the pool's candidates, made once."""
         with self._lock:
-            if (key, phrase) not in self._rankings:
-                if len(self._rankings) > MAX_RANKINGS:
-                    self._rankings = {}
+            if pool.keys not in self._scenes:
+                if len(self._scenes) > MAX_PARTS:
+                    self._scenes = {}
+                self._scenes[pool.keys] = look(self.shown, pool.masks)
+            return self._scenes[pool.keys]
+
+    def _rank(self, pool: Pool, nouns: Sequence[str]) -> Ranking:
+        """A row for each noun over all candidates; each look is ranked by itself, once a noun."""
+        with self._lock:
+            missing = [n for n in nouns if any((key, n) not in self._rankings for key in pool.keys)]
+            if len(self._rankings) > MAX_RANKINGS:
+                self._rankings, missing = {}, list(nouns)
+            for key in pool.keys if missing else ():
                 regions = self._looks[key].regions
-                self._rankings[key, phrase] = (
-                    _nothing() if regions is None else self.engines.ranker.rank(regions, [phrase])
-                )
-            return self._rankings[key, phrase]
+                if regions is not None:
+                    ranking = self.engines.ranker.rank(regions, missing)
+                    self._rankings |= {(key, n): _line(ranking, i) for i, n in enumerate(missing)}
+            lines = [[self._rankings[key, n] for key in pool.keys if (key, n) in self._rankings] for n in nouns]
+            return _stacked(lines)
 
 
 def _shrunk(image: Image, side: int) -> Image:
@@ -161,15 +175,16 @@ def _merged(keys: tuple[str, ...], found: list[Proposals]) -> Pool:
     return Pool(keys, masks, MaskStack.of(masks), quality, sources)
 
 
-def _joined(rankings: list[Ranking]) -> Ranking:
-    known = [r.known for r in rankings if r.logits.size]
+def _line(ranking: Ranking, index: int) -> Ranking:
     return Ranking(
-        np.concatenate([r.logits for r in rankings], axis=1),
-        np.concatenate([r.probabilities for r in rankings], axis=1),
-        known[0] if known else np.zeros(1, dtype=np.bool_),
+        ranking.logits[index : index + 1], ranking.probabilities[index : index + 1], ranking.known[index : index + 1]
     )
 
 
-def _nothing() -> Ranking:
-    none = np.zeros((1, 0), dtype=np.float32)
-    return Ranking(none, none, np.zeros(1, dtype=np.bool_))
+def _stacked(lines: list[list[Ranking]]) -> Ranking:
+    """One Ranking of several nouns (rows), each known by its looks (side by side)."""
+    return Ranking(
+        np.concatenate([np.concatenate([r.logits for r in line], axis=1) for line in lines]),
+        np.concatenate([np.concatenate([r.probabilities for r in line], axis=1) for line in lines]),
+        np.array([line[0].known[0] for line in lines], dtype=np.bool_),
+    )

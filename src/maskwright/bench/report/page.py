@@ -73,25 +73,6 @@ _NOTE_QUALITY = (
     "as 0; mIoU, P@ and boundary F are over samples that have a target; cIoU is the sum of intersections over the sum "
     "of unions."
 )
-_NOTE_PAIRED),
-        _figures(results, report, names),
-        _section(
-            "By size of the target", _table(tables.by_group(report["sizes"]["groups"], names, "size")), _edges(report)
-        ),
-        _section("By kind of phrase", _table(tables.by_group(report["kinds"], names, "kind")), ""),
-        _section("Reliability", _table(tables.reliability(report)), "Drop is relative to the first condition."),
-        _section("Effort", _table(tables.effort(report)), ""),
-    ]
-    if timings:
-        body.append(_section("Time and memory", _table(tables.timings(report)), "Of the machine it ran on."))
-    body += [*_cases(cases), _section("Settings", _settings(report), "")]
-    return _document(report["title"], "".join(body))
-
-
-_NOTE_QUALITY = (
-    "Per cent with 95 % intervals (bootstrap by picture). gIoU counts a right “no such thing” as 1 and a wrong one as 0; "
-    "mIoU, P@ and boundary F are over samples that have a target; cIoU is the sum of intersections over the sum of unions."
-)
 _NOTE_PAIRED = "Points gained over the same samples: paired bootstrap by picture, two-sided sign and Wilcoxon tests."
 
 
