@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any, Literal, overload
 
 from maskwright import ports
@@ -54,14 +55,19 @@ def _build(row: Row, settings: dict[str, Any]) -> Any:
     module, _, attribute = row.target.partition(":")
     try:
         make = getattr(importlib.import_module(module), attribute)
+        _check_settings(row, make, settings)
         return make(**settings)
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("maskwright"):
             raise
         raise missing_package(row, error.name or "a package") from error
+
+
+def _check_settings(row: Row, make: Any, settings: dict[str, Any]) -> None:
+    """Raises BadSettings for a setting that the model does not have, or needs and was not given."""
+    try:
+        inspect.signature(make).bind(**settings)
     except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
         raise BadSettings(f"{row.kind} {row.name}: {error}.", f"See: maskwright models show {row.name}") from error
 
 

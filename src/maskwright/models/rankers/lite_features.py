@@ -48,7 +48,7 @@ def coarse(masks: NDArray[np.bool_], rows: int, columns: int) -> Floats:
 def pooled(features: Floats, shares: Floats) -> Floats:
     """(K, 1280) mean feature under each (h, w) share map; the picture's mean where a map is all zero."""
     flat = features.reshape(-1, features.shape[-1])
-    weights = shares.reshape(len(shares), -1)
+    weights = shares.reshape(len(shares), features.shape[0] * features.shape[1])
     weights = np.where(weights.sum(axis=1, keepdims=True) > 0, weights, np.float32(1))
     out: Floats = (weights @ flat) / weights.sum(axis=1, keepdims=True)
     return out
