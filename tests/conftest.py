@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from maskwright.values import Image, Mask
+
+settings.register_profile("maskwright", deadline=None, derandomize=True)
+settings.load_profile("maskwright")
 
 DATA_VARIABLE = "MASKWRIGHT_DEV_DATA"
 
