@@ -44,7 +44,7 @@ class LiteRanker:
         pixels, small = _shrunk(image.pixels, masks)
         data = {
             "dense": dense, "shape": seen.shape_facts(masks), "pixels": pixels,
-            "masks": np.packbits(small.reshape(len(small), -1), axis=1),
+            "masks": np.packbits(small.reshape(len(small), small.shape[1] * small.shape[2]), axis=1),
         }  # fmt: skip
         return Embedding(f"ranker:{self.name}", image.sha256, image.size, data)
 

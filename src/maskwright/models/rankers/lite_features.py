@@ -92,7 +92,7 @@ def shape_facts(masks: NDArray[np.bool_]) -> Floats:
     """(K, 10): area share, centre, box size, fill, aspect, and which borders are touched."""
     _, height, width = masks.shape
     boxes = boxes_of(masks).astype(np.float64)
-    areas = masks.reshape(len(masks), -1).sum(axis=1) / (height * width)
+    areas = masks.sum(axis=(1, 2)) / (height * width)
     w, h = (boxes[:, 2] - boxes[:, 0]) / width, (boxes[:, 3] - boxes[:, 1]) / height
     columns = [
         np.sqrt(areas), (boxes[:, 0] + boxes[:, 2]) / 2 / width, (boxes[:, 1] + boxes[:, 3]) / 2 / height,
