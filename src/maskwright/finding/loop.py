@@ -76,7 +76,7 @@ def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) ->
         stop = _stop(standing, turn, settings, is_last=index == settings.max_iter)
         if stop is None and settings.mode in ("loop+vlm", "loop+text"):
             _consult(session, task, turn, standing, meter, settings)
-            stop = turn.verdict
+            stop = turn.verdict or ("max-iter" if index == settings.max_iter else None)
         shown = _round(session, standing, turn, settings, index=index, stop=stop, meter=meter, phrase=phrase)
         shown = _with_change(shown, before)
         if task.budget is not None:

@@ -1,0 +1,249 @@
+"""Find with engines that need no weights: a drawn scene, every way the loop can go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import maskwright as mw
+from maskwright.assemble.finding import Finder
+from maskwright.config.find import FindSettings
+from maskwright.errors import BadPhrase, BadSettings, BudgetSpent, Cancelled
+from maskwright.finding.engines import Answer, View
+from maskwright.finding.proposing import without_specks
+from maskwright.finding.wording import checked_phrase, paraphrases
+from maskwright.plumbing.budget import Budget
+from maskwright.plumbing.cancel import Cancel
+from maskwright.values import Abstain, Box, Image, Mask, Trace
+
+FAKES: dict[str, Any] = {"segmenter": "fake", "ranker": "fake", "proposers": ("fake",)}
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[Image, dict[str, Mask]]:
+    """A red, a blue and a green disc on a grey ground."""
+    y, x = np.mgrid[:150, :320]
+    pixels = np.full((150, 320, 3), (190, 190, 185), dtype=np.uint8)
+    masks = {}
+    for name, colour, at in (("red", (200, 35, 35), 60), ("blue", (45, 80, 200), 160), ("green", (50, 150, 60), 260)):
+        inside = (x - at) ** 2 + (y - 75) ** 2 < 30**2
+        pixels[inside] = colour
+        masks[name] = Mask(inside)
+    return Image(pixels), masks
+
+
+class Script:
+    """A judge that says what it was told to say, and remembers what it was shown."""
+
+    def __init__(self, *said: Answer | Abstain) -> None:
+        self.name, self.said, self.views = "script", list(said), list[View]()
+
+    def choose(self, view: View) -> Answer | Abstain:
+        self.views.append(view)
+        return self.said.pop(0)
+
+    confirm = choose
+
+
+def asked(image: Image, phrase: str, judge: Script, **settings: Any) -> Any:
+    """One find that always consults the judge."""
+    wanted = {"mode": "loop+vlm", "tau_conf": 1.0, "tau_gap": 1.0, "proposers": ("fake",), **settings}
+    finder = Finder(FindSettings(**wanted), engines={"segmenter": "fake", "ranker": "fake"}, judge=judge)
+    return finder.find(image, phrase)
+
+
+@pytest.mark.parametrize("colour", ["red", "blue", "green"])
+@pytest.mark.parametrize("mode", ["one-shot", "loop"])
+def test_the_named_thing_is_found(scene: tuple[Image, dict[str, Mask]], colour: str, mode: Any) -> None:
+    image, masks = scene
+    found = mw.find(image, f"the {colour} circle", mode=mode, **FAKES)
+    assert found.mask is not None
+    assert found.mask.iou(masks[colour]) > 0.9
+    assert (found.abstained, len(found.masks), len(found.trace.rounds)) == (False, 1, 1)
+
+
+def test_what_is_not_there_is_not_found(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = mw.find(scene[0], "the yellow circle", mode="one-shot", **FAKES)
+    assert (found.mask, found.masks, found.abstained, found.reason) == (None, (), True, "nothing fits")
+
+
+def test_position_and_order_are_read(scene: tuple[Image, dict[str, Mask]]) -> None:
+    image, masks = scene
+    for phrase, colour in (("the circle on the left", "red"), ("the second circle from the left", "blue")):
+        found = mw.find(image, phrase, mode="one-shot", **FAKES)
+        assert found.mask is not None and found.mask.iou(masks[colour]) > 0.9, phrase
+
+
+def test_all_gives_every_instance(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = mw.find(scene[0], "circle", all=True, mode="one-shot", **FAKES)
+    assert len(found.masks) == 3
+    assert found.mask is not None
+    assert found.mask.area == sum(mask.area for mask in found.masks)
+
+
+def test_many_phrases_encode_the_picture_once(scene: tuple[Image, dict[str, Mask]]) -> None:
+    finder = Finder(FindSettings(mode="one-shot", proposers=("fake",)), engines={"segmenter": "fake", "ranker": "fake"})
+    results = [finder.find(scene[0], f"the {c} circle") for c in ("red", "blue", "green")]
+    assert [r.cost.calls.get("segmenter_encode", 0) for r in results] == [1, 0, 0]
+    assert [r.cost.calls.get("ranker_encode", 0) for r in results] == [1, 0, 0]
+    again = mw.find(scene[0], "the blue circle", mode="one-shot", **FAKES)
+    assert again.mask == results[1].mask
+
+
+def test_a_large_picture_is_searched_small_and_answered_at_full_size() -> None:
+    y, x = np.mgrid[:900, :1600]
+    inside = (x - 800) ** 2 + (y - 450) ** 2 < 200**2
+    image = Image(np.where(inside[..., None], (200, 35, 35), (190, 190, 185)).astype(np.uint8))
+    found = mw.find(image, "the red circle", mode="one-shot", work_side=320, **FAKES)
+    assert found.mask is not None
+    assert found.mask.size == (1600, 900)
+    assert found.mask.iou(Mask(inside)) > 0.95
+    [x0, y0, x1, y1] = found.trace.rounds[0].detail["candidates"][0]["box"]
+    assert (abs(x0 - 600), abs(y0 - 250), abs(x1 - 1000), abs(y1 - 650)) < (12, 12, 12, 12)
+
+
+def test_the_trace_is_json_and_reads_back(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = mw.find(scene[0], "the yellow star", mode="loop", **FAKES)
+    text = json.dumps(found.trace.to_json(), allow_nan=False)
+    read = Trace.from_json(text)
+    assert len(read.rounds) == len(found.trace.rounds) > 1
+    assert {"conf", "gap", "parsed", "candidates", "phrases"} <= set(read.rounds[0].detail)
+    assert read.rounds[-1].stop == "nothing fits"
+
+
+# -- with a judge
+
+
+def test_a_pick_wins(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(Answer("pick", picks=(2,), confidence=0.9))
+    found = asked(scene[0], "the red circle", judge)
+    shown = judge.views[0]
+    assert found.mask == Mask(shown.masks[1])
+    assert found.reason == "picked"
+    assert found.score == pytest.approx(0.9)
+    assert shown.phrase == "the red circle"
+
+
+def test_none_twice_is_an_abstention_with_its_reason(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = asked(scene[0], "the red circle", Script(Answer("none"), Answer("none")))
+    assert (found.abstained, found.reason) == (True, "none such, confirmed twice")
+
+
+def test_none_once_and_then_seen_looks_closer_there(scene: tuple[Image, dict[str, Mask]]) -> None:
+    closer = Answer("finer", region=Box(0, 0, 160, 150))
+    found = asked(scene[0], "the red circle", Script(Answer("none"), closer, Answer("pick", picks=(1,))))
+    assert not found.abstained
+    assert found.trace.rounds[1].detail["looks"] == ["whole", "0,0,160,150"]
+
+
+def test_a_rewrite_is_ranked_with_the_original_keeping_its_share(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(Answer("rewrite", phrase="blue circle"), Answer("pick", picks=(1,)))
+    found = asked(scene[0], "the red circle", judge, original_share=0.25)
+    shares = found.trace.rounds[1].detail["phrases"]
+    assert shares == [{"phrase": "the red circle", "share": 0.25}, {"phrase": "blue circle", "share": 0.75}]
+    assert found.mask is not None
+    assert found.mask.iou(scene[1]["blue"]) > 0.9
+
+
+def test_a_judge_that_abstains_leaves_the_ranking(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = asked(scene[0], "the red circle", Script(Abstain("no engine answered")))
+    assert found.mask is not None
+    assert found.mask.iou(scene[1]["red"]) > 0.9
+    assert found.reason == "judge abstained: no engine answered"
+
+
+def test_a_judge_that_never_decides_ends_at_max_iter(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(*[Answer("rewrite", phrase="red disc")] * 9)
+    found = asked(scene[0], "the red circle", judge, max_iter=4)
+    assert len(found.trace.rounds) == 4
+    assert found.reason == "max-iter"
+    assert found.mask is not None
+
+
+# -- what stops it
+
+
+def test_cancel_and_budget_stop_between_rounds(scene: tuple[Image, dict[str, Mask]]) -> None:
+    cancel = Cancel()
+    rounds = mw.find_rounds(scene[0], "the yellow star", mode="loop", cancel=cancel, **FAKES)
+    next(rounds)
+    cancel.set()
+    with pytest.raises(Cancelled):
+        next(rounds)
+    with pytest.raises(BudgetSpent):
+        mw.find(scene[0], "the red circle", budget=Budget(calls=0), **FAKES)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "reason"),
+    [("", "empty"), ("  \n\t", "empty"), ("...!?", "empty"), ("red " * 2500, "10000 characters"), (7, "not a phrase")],
+)
+def test_useless_phrases_are_refused(scene: tuple[Image, dict[str, Mask]], phrase: Any, reason: str) -> None:
+    with pytest.raises(BadPhrase) as caught:
+        mw.find(scene[0], phrase.strip("\0") if phrase == "" else phrase, **FAKES)
+    assert reason.split()[-1] in caught.value.message
+
+
+@pytest.mark.parametrize("phrase", ["红色的圆", "الدائرة الحمراء", "🔴 circle", "the \x00red\u202e circle"])
+def test_any_language_gives_an_answer_or_an_abstention(scene: tuple[Image, dict[str, Mask]], phrase: str) -> None:
+    found = mw.find(scene[0], phrase, mode="loop", **FAKES)
+    assert found.abstained == (found.mask is None)
+    assert "\x00" not in found.trace.rounds[0].detail["phrases"][0]["phrase"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tau_conf": 2}, {"mode": "magic"}, {"colour": "red"}, {"max_iter": 0}, {"mode": "loop+vlm"}],
+)
+def test_wrong_settings_are_named(scene: tuple[Image, dict[str, Mask]], options: dict[str, Any]) -> None:
+    with pytest.raises(BadSettings) as caught:
+        mw.find(scene[0], "the red circle", **{**FAKES, **options})
+    assert next(iter(options)) in caught.value.message
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 64)])
+def test_tiny_and_plain_pictures_do_not_break_it(size: tuple[int, int]) -> None:
+    image = Image(np.full((size[1], size[0], 3), 128, dtype=np.uint8))
+    found = mw.find(image, "the red circle", mode="loop", **FAKES)
+    assert found.mask is None or found.mask.size == size
+
+
+# -- small parts
+
+
+def test_specks_and_pinholes_go_and_real_parts_stay() -> None:
+    mask = np.zeros((60, 60), dtype=bool)
+    mask[10:50, 10:50] = True
+    mask[20, 20] = False
+    mask[2, 2] = True
+    mask[55:59, 40:52] = True
+    clean = without_specks(mask)
+    assert clean[20, 20] and not clean[2, 2] and clean[56, 45]
+
+
+def test_phrases_are_cleaned_and_paraphrased() -> None:
+    assert checked_phrase("  the\tred\ncup ") == "the red cup"
+    assert paraphrases("the man with a bike") == ["the person with a bicycle"]
+    assert paraphrases("the red cup on the left") == ["the red mug on the left"]
+    assert paraphrases("the red square") == []
+
+
+def test_sculpt_is_handed_the_winner(scene: tuple[Image, dict[str, Mask]], monkeypatch: pytest.MonkeyPatch) -> None:
+    image, masks = scene
+    seen: list[tuple[str, float]] = []
+
+    def finish(self: Finder) -> Callable[[Image, Mask, str], Mask]:
+        def sculpt(picture: Image, mask: Mask, target: str) -> Mask:
+            seen.append((target, mask.iou(masks["red"])))
+            return masks["red"]
+
+        return sculpt
+
+    monkeypatch.setattr(Finder, "_sculpt", finish)
+    finder = Finder(FindSettings(sculpt=True, proposers=("fake",)), engines={"segmenter": "fake", "ranker": "fake"})
+    assert finder.find(image, "the red circle").mask == masks["red"]
+    assert seen[0][0] == "the red circle" and seen[0][1] > 0.9
