@@ -92,6 +92,6 @@ def _placed(
     """Pixels -> metres: centred across, standing on y = 0, y up, z towards the viewer."""
     x0, y0, x1, y1 = box
     scale = _SPAN / max(x1 - x0, y1 - y0)
-    flat = np.stack([(points[:, 0] - (x0 + x1) / 2) * scale, (y1 - points[:, 1]) * scale], axis=1)
+    flat = np.stack([(points[:, 0] + 0.5 - (x0 + x1) / 2) * scale, (y1 - points[:, 1] - 0.5) * scale], axis=1)
     sides = [np.concatenate([flat, (z * scale)[:, None]], axis=1) for z in (front, back)]
     return np.concatenate(sides).astype(np.float32)

@@ -13,6 +13,7 @@ from maskwright.errors import ModelError
 
 _FINE = 4
 _STEP_PX = 1.6
+_APART = 0.05
 _INSIDE = ((1 / 3, 1 / 3, 1 / 3), (0.6, 0.2, 0.2), (0.2, 0.6, 0.2), (0.2, 0.2, 0.6), (0.45, 0.45, 0.1), (0.45, 0.1, 0.45), (0.1, 0.45, 0.45))
 
 
@@ -32,9 +33,23 @@ class Sheet:
         return flags
 
 
+@dataclass(frozen=True)
+class Fine:
+    """A silhouette at quarter-pixel steps: its corner in the picture and the picture's pixels a step."""
+
+    inside: NDArray[np.bool_]
+    corner: tuple[int, int]
+    steps: tuple[float, float]
+
+    def to_picture(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places between pixel centres of the picture."""
+        return (points + 0.5) * self.steps - 0.5 + self.corner
+
+
 def triangulate(alpha: NDArray[np.uint8], *, max_faces: int, work_side: int) -> Sheet:
-    """The part where alpha is at least one half. Raises ModelError for outlines too rough for `max_faces`."""
-    y, x, fine, scale = _enlarged(alpha, work_side)
+    """The part where alpha is at least one half, in coarser steps until the faces fit as well as they can."""
+    enlarged = _enlarged(alpha, work_side)
+    fine = enlarged.inside
     step, inner = _STEP_PX, 4.0
     for _ in range(12):
         points = np.concatenate([_outline(fine, step * _FINE), _fill(fine, inner * _FINE)])
@@ -45,25 +60,21 @@ def triangulate(alpha: NDArray[np.uint8], *, max_faces: int, work_side: int) -> 
         excess = (faces / max_faces) ** 0.5
         rough = 2 * len(sheet.border_edges) > 0.35 * max_faces
         step, inner = step * (excess * 1.05 if rough else 1.0), inner * max(excess * 1.1, 1.1)
-    placed = sheet.points / (_FINE * scale) + (x, y)
-    return Sheet(placed, sheet.triangles, sheet.border_edges)
+    return Sheet(enlarged.to_picture(sheet.points), sheet.triangles, sheet.border_edges)
 
 
-def _enlarged(alpha: NDArray[np.uint8], work_side: int) -> tuple[int, int, NDArray[np.bool_], float]:
-    """The object's window at working size times four, smooth between pixels; its corner and scale."""
+def _enlarged(alpha: NDArray[np.uint8], work_side: int) -> Fine:
+    """The object's window at working size times four, smooth between pixels."""
     inside = alpha >= 128
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     window = alpha[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = min(1.0, work_side / max(window.shape))
-    factor = _FINE * scale
-    size = (max(8, round(window.shape[1] * factor)), max(8, round(window.shape[0] * factor)))
-    lone = np.where(window >= 128, np.maximum(window, 136), np.minimum(window, 119)).astype(np.uint8)
-    padded = np.pad(lone, 1)
-    wide = (round((window.shape[1] + 2) * size[0] / window.shape[1]), round((window.shape[0] + 2) * size[1] / window.shape[0]))
-    grown = cv2.resize(padded, wide, interpolation=cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA)
-    dx, dy = size[0] / window.shape[1], size[1] / window.shape[0]
-    fine = np.pad(grown >= 128, 2)
-    return int(columns[0]) - (dx + 2) / dx, int(rows[0]) - (dy + 2) / dy, fine, scale  # type: ignore[return-value]
+    firm = np.where(window >= 128, np.maximum(window, 136), np.minimum(window, 119)).astype(np.uint8)
+    padded = np.pad(firm, 1)
+    factor = _FINE * min(1.0, work_side / max(window.shape))
+    size = (max(8, round(padded.shape[1] * factor)), max(8, round(padded.shape[0] * factor)))
+    grown = cv2.resize(padded, size, interpolation=cv2.INTER_LINEAR if factor > 2 else cv2.INTER_AREA)
+    steps = (padded.shape[1] / size[0], padded.shape[0] / size[1])
+    return Fine(grown >= 128, (int(columns[0]) - 1, int(rows[0]) - 1), steps)
 
 
 def _outline(fine: NDArray[np.bool_], step: float) -> NDArray[np.float64]:
@@ -105,7 +116,7 @@ def _sheet(points: NDArray[np.float64], fine: NDArray[np.bool_]) -> Sheet:
 def _inside_triangles(points: NDArray[np.float64], fine: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Delaunay triangles most of which lie inside, turned counter-clockwise for a viewer with y up."""
     try:
-        triangles = Delaunay(points, qhull_options="Qbb Qc Qz Q12 QJ").simplices.astype(np.int64)
+        triangles = Delaunay(points).simplices.astype(np.int64)
     except (QhullError, ValueError) as error:
         raise ModelError("this silhouette could not be triangulated.", "Give a larger picture of the object.") from error
     corners = points[triangles]
@@ -134,20 +145,27 @@ def border_edges(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
 def split_pinches(
     points: NDArray[np.float64], triangles: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The same sheet with a vertex of its own for each fan of triangles that meets another only at a point."""
+    """The same sheet with a vertex of its own for each fan of triangles that meets another only at a point; the copies
+    stand a hair apart, so that tools that weld equal places keep them separate."""
     edges = border_edges(triangles)
     starts = np.bincount(edges[:, 0], minlength=len(points))
     pinched = np.flatnonzero(starts > 1)
     if not pinched.size:
         return points, triangles
-    triangles, extra = triangles.copy(), []
+    points, triangles, extra = points.copy(), triangles.copy(), []
     touching = np.isin(triangles, pinched)
     rows = np.flatnonzero(touching.any(axis=1))
     for vertex in pinched:
         mine = rows[(triangles[rows] == vertex).any(axis=1)]
-        for fan in _fans(triangles[mine], vertex)[1:]:
+        here = points[vertex].copy()
+        for i, fan in enumerate(_fans(triangles[mine], vertex)):
+            around = np.concatenate([points, np.array(extra).reshape(-1, 2)])[triangles[mine[fan]].ravel()]
+            towards = here + _APART * (around.mean(axis=0) - here)
+            if i == 0:
+                points[vertex] = towards
+                continue
             fresh = len(points) + len(extra)
-            extra.append(points[vertex])
+            extra.append(towards)
             for row in mine[fan]:
                 triangles[row][triangles[row] == vertex] = fresh
     return np.concatenate([points, np.array(extra)]), triangles
