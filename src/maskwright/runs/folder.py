@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +20,9 @@ from maskwright.plumbing.files import read_json, remove_leftovers, storage_error
 from maskwright.plumbing.hashes import hash_value
 from maskwright.plumbing.log import redact
 from maskwright.runs.ledger import Ledger
+from maskwright.runs.steps import remove_scratch
 
+ABOUT = "run.json"
 _ID = re.compile(r"[^A-Za-z0-9._一-鿿-]+")
 
 
@@ -29,12 +34,47 @@ def safe_id(text: str) -> str:
     return name
 
 
+def versions() -> dict[str, str]:
+    """What results depend on: Python and the libraries that work on pixels."""
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "opencv-python-headless", "pillow", "onnxruntime", "av", "torch"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def revision() -> str | None:
+    """The git revision of the working folder, read without running git; None outside a repository."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        head = folder / ".git" / "HEAD"
+        if not head.is_file():
+            continue
+        with suppress(OSError, UnicodeDecodeError):
+            text = head.read_text(encoding="utf-8").strip()
+            if not text.startswith("ref: "):
+                return text
+            ref = folder / ".git" / text.removeprefix("ref: ")
+            return ref.read_text(encoding="utf-8").strip() if ref.is_file() else None
+        return None
+    return None
+
+
 class RunFolder:
     """`run.json`, `ledger.sqlite`, `items/<id>/`, `events.jsonl`. Open it with `with`: that takes the lock."""
 
-    def __init__(self, path: str | Path, kind: str, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        kind: str,
+        settings: Mapping[str, Any],
+        *,
+        about: Mapping[str, Any] | None = None,
+        wait_s: float = 0.0,
+    ) -> None:
+        """`about`: more to write into run.json; `wait_s`: how long to wait for a process that uses the folder."""
         self.path = Path(path)
         self.kind, self.settings = kind, dict(settings)
+        self._about, self._wait_s = dict(about or {}), wait_s
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> RunFolder:
@@ -43,6 +83,7 @@ class RunFolder:
             self._take_lock()
         try:
             remove_leftovers(self.path)
+            remove_scratch(self.path / "items")
             self._write_about()
             self.ledger = Ledger(self.path / "ledger.sqlite")
         except BaseException:
@@ -68,33 +109,44 @@ class RunFolder:
             stream.write(line + "\n")
 
     def _write_about(self) -> None:
-        about = self.path / "run.json"
+        about = self.path / ABOUT
+        began: Any = time.time()
         if about.exists():
             found = read_json(about)
-            if not isinstance(found, dict) or found.get("kind") != self.kind:
-                kind = found.get("kind") if isinstance(found, dict) else "unknown"
+            kind = found.get("kind") if isinstance(found, dict) else "unknown"
+            if kind != self.kind:
                 raise RunMismatch(
                     f"{self.path} holds a run of kind {kind}, not {self.kind}.", "Choose another folder with -o."
                 )
-        write_json(
-            about,
-            {
-                "kind": self.kind,
-                "maskwright": __version__,
-                "settings": redact(self.settings),
-                "settings_sha256": hash_value(self.settings),
-            },
-        )
+            began = found.get("began", began)
+        value = {
+            "kind": self.kind,
+            "began": began,
+            "maskwright": __version__,
+            "versions": versions(),
+            "revision": revision(),
+            "settings": redact(self.settings),
+            "settings_sha256": hash_value(self.settings),
+        }
+        write_json(about, {**value, **redact(self._about)})
 
     def _take_lock(self) -> None:
         stream = (self.path / ".lock").open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            stream.seek(0)
-            owner = stream.read().strip() or "another process"
-            stream.close()
-            raise RunLocked(f"{self.path} is in use by process {owner}.", "Wait for it, or stop it first.") from error
+        until = time.monotonic() + self._wait_s
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() < until:
+                    time.sleep(0.1)
+                    continue
+                stream.seek(0)
+                owner = stream.read().strip() or "another process"
+                stream.close()
+                raise RunLocked(
+                    f"{self.path} is in use by process {owner}.", "Wait for it (--wait), or stop it first."
+                ) from error
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()

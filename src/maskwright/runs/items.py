@@ -22,9 +22,10 @@ from maskwright.errors import (
 from maskwright.media.images import open_image, save_image, save_mask
 from maskwright.media.pictures import overlay
 from maskwright.plumbing.files import read_json, write_json, write_text
+from maskwright.plumbing.hashes import hash_file
 from maskwright.plumbing.log import redact
 from maskwright.runs.jobs import BadRow, Job
-from maskwright.runs.steps import Step, hash_file
+from maskwright.runs.steps import Step
 from maskwright.runs.task import Outcome, Task, TaskSpec
 from maskwright.values import Image
 

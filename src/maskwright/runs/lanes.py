@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from typing import Any, Protocol
@@ -92,10 +93,8 @@ class ProcessLane:
 
     def finish(self) -> None:
         assert self._process.stdin is not None
-        try:
+        with suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            pass
         self._process.wait()
         self._close()
 
@@ -132,8 +131,8 @@ class ProcessLane:
 
 def fault_of(value: dict[str, str]) -> MaskwrightError:
     """The error a worker process reported when it could not begin."""
-    kind = getattr(errors, value["kind"], WorkerError)
-    return kind(value["message"], value["hint"])  # type: ignore[no-any-return]
+    kind: type[MaskwrightError] = getattr(errors, value["kind"], WorkerError)
+    return kind(value["message"], value["hint"])
 
 
 def _one_thread_each() -> dict[str, str]:

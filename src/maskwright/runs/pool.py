@@ -6,10 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from maskwright.errors import WorkerError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.runs.folder import RunFolder
 from maskwright.runs.items import Row, bad_row, failed
@@ -45,12 +45,15 @@ class Pool:
         self._waiting: deque[Job] = deque()
         self._lost: dict[str, int] = {}
         self._on_row: OnRow = lambda row: None
+        self._until: float | None = None
+        self._idle_deaths = 0
 
     def work(self, rows: Iterable[Job | BadRow], on_row: OnRow | None = None) -> None:
         """Returns when all is worked or the run is stopped (`stopped_by` says by what). Raises the error of a task that
         cannot begin."""
         self._on_row = on_row or self._on_row
-        self._until = None if self._conduct.max_seconds is None else time.monotonic() + self._conduct.max_seconds
+        if self._conduct.max_seconds is not None:
+            self._until = time.monotonic() + self._conduct.max_seconds
         for row in rows:
             if isinstance(row, BadRow):
                 self._take(bad_row(row, self._items, self._spec.kind))
@@ -119,12 +122,15 @@ class Pool:
         lane.kill()
         self._lanes.remove(lane)
         self._run.event("lost", why=why, items=list(lane.hand))
+        self._idle_deaths += not lane.hand
+        if self._idle_deaths > self._conduct.tries:
+            raise WorkerError(f"processes that work on items end at once ({why}).", "Try --workers 0 to see why.")
         for job in lane.hand.values():
             self._lost[job.id] = self._lost.get(job.id, 0) + 1
             if self._lost[job.id] < self._conduct.tries:
                 self._waiting.appendleft(job)
             else:
-                error = RuntimeError(f"the process that worked on it ended ({why}).")
+                error = WorkerError(f"the process that worked on it ended ({why}).", "Run again to try it once more.")
                 self._take(failed(job.id, error, self._items, self._spec.kind, image=job.image))
         lane.hand.clear()
         if self._waiting and not self._should_stop():
@@ -143,8 +149,3 @@ class Pool:
                 lane.kill()
             else:
                 lane.finish()
-
-
-def leftovers(items: Path) -> list[Path]:
-    """Scratch folders of killed processes among the items."""
-    return [p for p in items.glob(".*-????????") if p.is_dir()]

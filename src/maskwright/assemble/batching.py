@@ -1,0 +1,331 @@
+"""What a batch can do: the tasks, made from a TaskSpec out of settings, models and the loops."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from maskwright.asking import Asker, RateLimit
+from maskwright.asking.rate import Breaker
+from maskwright.assemble.engines import Engines
+from maskwright.config.settings import Settings
+from maskwright.errors import BadSettings
+from maskwright.media.images import open_mask
+from maskwright.plumbing.budget import Budget
+from maskwright.plumbing.cache import DiskCache
+from maskwright.plumbing.files import read_json, write_json
+from maskwright.ports import Vlm
+from maskwright.runs.budgets import ItemBudget, RunCache, WatchedBudget, check_run, item_budget, run_budget
+from maskwright.runs.jobs import NEEDS, Job
+from maskwright.runs.task import Outcome, Task, TaskSpec
+from maskwright.values import Cost, Image, Mask
+
+TRANSCRIPT, ANSWERS, ENGINE = "transcript.jsonl", "answers.sqlite", "engine.json"
+MODELS_OF: Mapping[str, tuple[str, ...]] = {
+    "find": ("segmenter", "ranker", "proposer", "vlm"),
+    "segment": ("segmenter",),
+    "sculpt": ("segmenter", "ranker", "judge"),
+    "cut": ("matter",),
+    "parts": ("parser", "segmenter"),
+    "lift": ("lifter", "depth", "matter", "parser", "inpainter"),
+}
+"""Kind of batch -> kinds of models whose choice shapes its results."""
+SECTIONS_OF: Mapping[str, tuple[str, ...]] = {"find": ("find",), "sculpt": ("sculpt",)}
+_SHAPING = ("cut", "parts", "lift")
+
+
+def make_spec(kind: str, settings: Settings, conduct: Mapping[str, Any]) -> TaskSpec:
+    """The spec of a batch under these settings: what shapes its results, and how it is conducted."""
+    if kind not in NEEDS:
+        raise BadSettings(f"batch does not do {kind!r}.", f"Choose one of: {', '.join(NEEDS)}.")
+    whole = settings.to_json()
+    sections = SECTIONS_OF.get(kind, ("shape",))
+    shaping = {name: whole[name] for name in sections if name in whole}
+    models = {name: choice for name, choice in settings.models.items() if name in MODELS_OF[kind]}
+    return TaskSpec(kind, {"models": models, **shaping}, conduct)
+
+
+def asks(spec: TaskSpec) -> bool:
+    """Whether it puts questions to a vision-language model (which is shared best by threads of one process)."""
+    if spec.kind == "find":
+        return spec.settings["find"]["mode"] in ("loop+vlm", "loop+text")
+    return spec.kind == "sculpt" and bool(_judges(spec.settings["models"]))
+
+
+_TOKENS_A_QUESTION = 1500
+"""Pictures and words of one question and its answer, about."""
+
+
+def estimate(spec: TaskSpec, items: int) -> dict[str, Any]:
+    """At most so many questions, tokens and dollars, about; nothing is asked to find out."""
+    if not asks(spec):
+        return {"most_calls": 0, "most_tokens": 0, "most_usd": 0.0}
+    if spec.kind == "find":
+        calls = 2 * int(spec.settings["find"]["max_iter"])
+    else:
+        calls = int(spec.settings["sculpt"]["rounds"]) * (2 + int(spec.settings["sculpt"]["reasks"]))
+    tokens = calls * items * _TOKENS_A_QUESTION
+    return {"most_calls": calls * items, "most_tokens": tokens, "most_usd": _dollars(spec, tokens)}
+
+
+def _dollars(spec: TaskSpec, tokens: int) -> float | None:
+    """At the price of the settings or of our table; None where it is not known."""
+    from maskwright.models.vlms.prices import price_of
+
+    choice = spec.settings["models"].get("vlm") or spec.settings["models"].get("judge") or {}
+    price = price_of(str(choice.get("model", choice.get("name"))), choice.get("price_in"), choice.get("price_out"))
+    return None if price is None else round(price.of(tokens, tokens // 20), 4)
+
+
+def open_task(spec: TaskSpec) -> Task:
+    """The ready task of a spec."""
+    values = {name: value for name, value in spec.settings.items() if name != "preset"}
+    settings = Settings("batch", values)
+    if spec.kind in _SHAPING:
+        return _ShapeTask(spec, settings)
+    kinds: dict[str, Callable[[TaskSpec, Settings], Task]] = {
+        "find": _FindTask,
+        "segment": _SegmentTask,
+        "sculpt": _SculptTask,
+    }
+    return kinds[spec.kind](spec, settings)
+
+
+class _Line:
+    """A run's line to a vision-language model: recorded or replayed, cached, limited; one Asker an item, so that each
+    item's costs are its own."""
+
+    def __init__(self, spec: TaskSpec, vlms: list[Vlm]) -> None:
+        conduct = spec.conduct
+        shared = DiskCache(conduct["cache"], conduct["cache_mib"] << 20) if conduct.get("cache") else None
+        if conduct.get("replay"):
+            shared = DiskCache(Path(conduct["replay"]) / ANSWERS)
+        record = conduct.get("record")
+        self.cache = RunCache(Path(record) / ANSWERS, shared) if record else shared
+        self.rate = RateLimit(conduct.get("per_minute"))
+        self.vlms = vlms
+        self._breakers = [Breaker() for _ in vlms]
+
+    def asker(self, budget: Budget) -> Asker:
+        breakers = iter(self._breakers)
+        return Asker(self.vlms, cache=self.cache, budget=budget, rate=self.rate, breaker=lambda: next(breakers))
+
+
+def open_vlms(engines: list[Callable[[], Vlm]], conduct: Mapping[str, Any]) -> list[Vlm]:
+    """The vision-language models of a run, recording into its folder, or as its record has them."""
+    from maskwright.models.vlms.replay import RecordingVlm, ReplayVlm
+
+    if conduct.get("replay"):
+        source = Path(conduct["replay"])
+        names = read_json(source / ENGINE)["vlms"]
+        return [ReplayVlm(_record(source, place), name=name) for place, name in enumerate(names)]
+    vlms = [make() for make in engines]
+    if not conduct.get("record"):
+        return vlms
+    folder = Path(conduct["record"])
+    write_json(folder / ENGINE, {"vlms": [vlm.name for vlm in vlms]})
+    return [RecordingVlm(vlm, _record(folder, place)) for place, vlm in enumerate(vlms)]
+
+
+def _record(folder: Path, place: int) -> Path:
+    path = folder / (TRANSCRIPT if place == 0 else f"{place}-{TRANSCRIPT}")
+    path.touch()
+    return path
+
+
+class _SegmentTask:
+    """Boxes and points through the segmenter; the best candidate is the mask."""
+
+    def __init__(self, spec: TaskSpec, settings: Settings) -> None:
+        self._segmenter = Engines(settings).need("segmenter")
+
+    def work(self, job: Job, image: Image) -> Outcome:
+        [found] = self._segmenter.predict(self._segmenter.encode(image), [job.prompt()])
+        cost = Cost(calls={"segmenter_encode": 1, "segmenter": 1})
+        engines = {"segmenter": self._segmenter.name}
+        if not len(found) or not found.masks[0].any():
+            return Outcome("abstained", cost=cost, engines=engines, reason="nothing there")
+        return Outcome("done", Mask(found.masks[0]), float(found.scores[0]), cost, engines)
+
+
+class _FindTask:
+    """Phrases through find; one item's questions and limits are its own."""
+
+    def __init__(self, spec: TaskSpec, settings: Settings) -> None:
+        from maskwright.assemble.finding import Finder
+        from maskwright.config.find import FindSettings
+        from maskwright.finding.judging import VlmJudge
+
+        self._conduct, self._run = spec.conduct, run_budget(spec.conduct)
+        self._line: _Line | None = None
+        self._make_judge = VlmJudge
+        self._find = settings.section(FindSettings)
+        engines, judge = Engines(settings), None
+        if asks(spec):
+            if "vlm" not in settings.models:
+                raise BadSettings(f"mode {self._find.mode} needs a vision-language model.", "Name one with --vlm.")
+            self._line = _Line(spec, open_vlms([lambda: engines.get("vlm")], spec.conduct))
+            judge = self._judge(Budget())
+        ready = {kind: engines.need(kind) for kind in ("segmenter", "ranker")}
+        self._finder = Finder(self._find, engines=ready, judge=judge, resolved=settings)
+
+    def work(self, job: Job, image: Image) -> Outcome:
+        from maskwright.assemble.finding import with_overrides
+        from maskwright.finding.loop import FindTask, find_rounds
+        from maskwright.finding.result import gather
+
+        budget = item_budget(self._run, self._conduct)
+        check_run(self._run)
+        session = copy.copy(self._finder.session(image))
+        if self._line is not None:
+            session.engines = replace(session.engines, judge=self._judge(budget))
+        settings = with_overrides(self._find, job.options)
+        task = FindTask(job.phrase or "", job.id, budget=WatchedBudget(budget))
+        said = settings.model_dump(mode="json")
+        result = gather(find_rounds(session, task, settings), task.phrase, image, session.engines.names(), said)
+        whole = result.mask if len(result.masks) < 2 else _union(result.masks)
+        return Outcome(
+            "abstained" if result.abstained else "done",
+            whole,
+            result.score,
+            result.cost,
+            result.trace.engines,
+            _fallbacks(result.trace.to_json()),
+            result.reason,
+            result.trace.to_json(),
+            {"instances": len(result.masks)},
+            _instances(result.masks),
+        )
+
+    def _judge(self, budget: Budget) -> Any:
+        assert self._line is not None
+        return self._make_judge(
+            self._line.asker(budget), sees=self._find.mode == "loop+vlm", prompts=self._find.prompts
+        )
+
+
+class _SculptTask:
+    """Boxes and masks through sculpt."""
+
+    def __init__(self, spec: TaskSpec, settings: Settings) -> None:
+        self._conduct, self._run, self._settings = spec.conduct, run_budget(spec.conduct), settings
+        self._engines = Engines(settings)
+        self._segmenter = self._engines.need("segmenter")
+        links = _judges(spec.settings["models"])
+        self._line = _Line(spec, open_vlms([_opener(link) for link in links], spec.conduct)) if links else None
+
+    def work(self, job: Job, image: Image) -> Outcome:
+        from maskwright.assemble.sculpting import prepare
+        from maskwright.sculpting.result import gather
+
+        budget = item_budget(self._run, self._conduct)
+        check_run(self._run)
+        task = prepare(
+            image,
+            box=job.box,
+            mask=None if job.mask is None else open_mask(job.mask),
+            target=job.target or job.phrase or "",
+            segmenter=self._segmenter,
+            judge="rules" if self._line is None else self._judge(budget),
+            budget=WatchedBudget(budget),
+            resolved=self._settings,
+            **job.options,
+        )
+        result = gather(task.rounds(), task.trace)
+        trace = result.trace.to_json()
+        detail = {"rounds": result.rounds}
+        return Outcome(
+            "done",
+            result.mask,
+            result.score,
+            result.cost,
+            trace["engines"],
+            result.degraded,
+            result.stop,
+            trace,
+            detail,
+        )
+
+    def _judge(self, budget: ItemBudget) -> Any:
+        from maskwright.assemble.sculpting import _looking
+        from maskwright.config.sculpt import SculptSettings
+        from maskwright.sculpting.judges.chain import JudgeChain
+        from maskwright.sculpting.judges.rules import RulesJudge
+        from maskwright.sculpting.judges.vlm import VlmJudge
+
+        assert self._line is not None
+        settings = self._settings.section(SculptSettings)
+        seeing = VlmJudge(self._line.asker(budget), _looking(settings), settings.prompts)
+        return JudgeChain([seeing, RulesJudge(settings.scales, settings.min_patch_px)])
+
+
+class _ShapeTask:
+    """cut, parts and lift by the public function of that name; whatever it gives writes itself."""
+
+    def __init__(self, spec: TaskSpec, settings: Settings) -> None:
+        self._kind = spec.kind
+        try:
+            self._act = getattr(importlib.import_module("maskwright.assemble.shaping"), spec.kind)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise BadSettings(f"this maskwright does not {spec.kind} in batches.", "Update maskwright.") from error
+
+    def work(self, job: Job, image: Image) -> Outcome:
+        mask = None if job.mask is None else open_mask(job.mask)
+        arguments = (image,) if mask is None else (image, mask)
+        result = self._act(*arguments, **job.options)
+        return Outcome("done", mask, detail=getattr(result, "report", {}), write=_writer(self._kind, result))
+
+
+def _writer(kind: str, result: Any) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        result.save(folder / {"cut": "cutout.png", "lift": "model.glb"}.get(kind, kind))
+
+    return write
+
+
+def _instances(masks: tuple[Mask, ...]) -> Callable[[Path], None] | None:
+    """Each instance as a mask of its own, when there are several."""
+    from maskwright.media.images import save_mask
+
+    if len(masks) < 2:
+        return None
+
+    def write(folder: Path) -> None:
+        for number, mask in enumerate(masks, 1):
+            save_mask(folder / f"mask-{number:02d}.png", mask)
+
+    return write
+
+
+def _union(masks: tuple[Mask, ...]) -> Mask:
+    whole = masks[0].array.copy()
+    for mask in masks[1:]:
+        whole |= mask.array
+    return Mask(whole)
+
+
+def _fallbacks(trace: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why the judge of a find did not answer, where it did not."""
+    exchanges = [one for step in trace["rounds"] for one in step["detail"].get("exchange", ())]
+    return tuple(dict.fromkeys(f"judge: {one['abstain']}" for one in exchanges if "abstain" in one))
+
+
+def _judges(models: Mapping[str, Any]) -> list[Any]:
+    """The engines of sculpt's judge that have to be asked (not the rules, not the oracle)."""
+    choice = models.get("judge", {"name": "rules"})
+    names = choice["name"] if isinstance(choice["name"], list) else [choice]
+    return [link for link in names if (link if isinstance(link, str) else link["name"]) not in ("rules", "oracle")]
+
+
+def _opener(link: Any) -> Callable[[], Vlm]:
+    from maskwright.assemble.loading import load
+
+    if isinstance(link, str):
+        return lambda: load("vlm", link)
+    options = dict(link)
+    name = options.pop("name")
+    return lambda: load("vlm", name, **options)

@@ -1,0 +1,163 @@
+"""`maskwright batch`: a folder, a glob, a .jsonl, .csv or .parquet, or the classic layout -> a run folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maskwright.cli.options import json_option, print_json, read_settings, settings_options
+
+if TYPE_CHECKING:
+    from maskwright.runs.batch import Batch
+    from maskwright.runs.jobs import Rows
+
+KINDS = ("find", "segment", "sculpt", "cut", "parts", "lift")
+_CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd", "item_calls", "item_usd")
+
+
+@click.command("batch")
+@click.argument("source")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The run folder [default: SOURCE-run].")
+@click.option("--do", "kind", type=click.Choice(KINDS), help="What to do [default: what the rows fit].")
+@click.option("--phrase", help="One phrase for all.")
+@click.option("--target", help="One target for all (sculpt).")
+@click.option("--auto", is_flag=True, help="Take the classic layout in SOURCE (images/, box_out/, llm_out/).")
+@click.option("--samples", help="Names in the classic layout, a,b,c.")
+@click.option("--workers", type=int, help="Processes [default: one a core; 0 with a vision-language model].")
+@click.option("--in-flight", type=int, help="Items in hand at once in each process.")
+@click.option("--vlm", help="A vision-language model's name; implies find.mode=loop+vlm.")
+@click.option("--on", "where", type=click.Choice(["local", "ray"]), default="local", help="Where to work.")
+@click.option("--address", help="A Ray cluster's address (auto: the one this machine belongs to).")
+@click.option("--max-calls", type=int, help="Most questions in all.")
+@click.option("--max-tokens", type=int, help="Most tokens in all.")
+@click.option("--max-usd", type=float, help="Most money in all.")
+@click.option("--max-seconds", type=float, help="Most time in all.")
+@click.option("--item-calls", type=int, help="Most questions an item.")
+@click.option("--item-usd", type=float, help="Most money an item.")
+@click.option("--per-minute", type=float, help="Questions a minute.")
+@click.option("--cache", type=click.Path(dir_okay=False), help="Answers shared by runs (a SQLite file).")
+@click.option("--replay", type=click.Path(file_okay=False), help="Take every answer from this run's record.")
+@click.option("--strict", is_flag=True, default=None, help="A fallback is a failure.")
+@click.option("--wait", "wait_s", type=float, default=0.0, help="Seconds to wait for a run folder in use.")
+@click.option("--dry-run", is_flag=True, help="List what would be done, with estimates.")
+@settings_options
+@json_option
+def batch(source: str, **options: Any) -> None:
+    """Do the same to every item of SOURCE; interrupted, the same command goes on.
+
+    Exit code: 0 all done, 8 some failed, 7 stopped, 6 a budget was spent.
+    """
+    rows, kind = read_source(source, options)
+    made = make_batch(source, rows, kind, options)
+    if options["dry_run"]:
+        tell_plan(made, as_json=options["as_json"])
+        return
+    run_and_tell(made, as_json=options["as_json"], where=options["where"], address=options["address"])
+
+
+def read_source(source: str, options: dict[str, Any]) -> tuple[Rows, str]:
+    """The rows and the kind of batch they are for."""
+    from maskwright.runs.classic import is_classic, read_classic
+    from maskwright.runs.jobs import read_jobs
+
+    said = {name: options[name] for name in ("phrase", "target") if options[name]}
+    classic = options["auto"] or options["samples"] or is_classic(Path(source))
+    kind = options["kind"] or ("sculpt" if classic else "find" if options["phrase"] else _guess(source))
+    if classic:
+        samples = tuple(s.strip() for s in (options["samples"] or "").split(",") if s.strip())
+        return read_classic(source, kind, samples=samples, defaults=said), kind
+    return read_jobs(source, kind, defaults=said), kind
+
+
+def _guess(source: str) -> str:
+    """find where rows carry a phrase, sculpt where they carry a mask, segment where a box or points."""
+    from maskwright.errors import BadSettings
+    from maskwright.runs.jobs import Job, read_jobs
+
+    jobs = [row for row in read_jobs(source, "parts") if isinstance(row, Job)][:100]
+    for kind, names in (("find", ("phrase",)), ("sculpt", ("mask",)), ("segment", ("box", "points"))):
+        if any(getattr(job, name) for job in jobs for name in names):
+            return kind
+    raise BadSettings("what to do with the items is not clear.", f"Name it: --do {'|'.join(KINDS)}, or give --phrase.")
+
+
+def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> Batch:
+    """The batch that the options describe."""
+    from maskwright.assemble.batching import asks, make_spec
+    from maskwright.config.runs import RunsSettings
+    from maskwright.config.settings import merge, resolve
+    from maskwright.runs.batch import Batch
+
+    settings = read_settings(options["preset"], options["config"], options["assignments"])
+    if options["vlm"]:
+        more = {"models": {"vlm": {"name": options["vlm"]}, "judge": {"name": options["vlm"]}}}
+        values = {k: v for k, v in settings.to_json().items() if k != "preset"}
+        values = merge(values, more)
+        if values["find"]["mode"] not in ("loop+vlm", "loop+text"):
+            values["find"]["mode"] = "loop+vlm"
+        settings = resolve(values, preset=settings.preset, environment={})
+    runs = settings.section(RunsSettings)
+    given = {name: options[name] for name in _CONDUCT if options[name] is not None}
+    out = options["out"] or Path(f"{Path(source).stem or 'batch'}-run")
+    conduct = {**runs.model_dump(), **given}
+    replay = None if options["replay"] is None else str(Path(options["replay"]).absolute())
+    conduct |= {"record": str(out.absolute()), "replay": replay}
+    spec = make_spec(kind, settings, conduct)
+    return Batch(out, spec, rows, conduct_of(runs, options, asking=asks(spec)), options["wait_s"])
+
+
+def conduct_of(runs: Any, options: dict[str, Any], *, asking: bool) -> Any:
+    """How many processes and items at once."""
+    from maskwright.runs.pool import Conduct
+
+    workers = options["workers"] if options["workers"] is not None else runs.workers or (os.cpu_count() or 1)
+    in_flight = options["in_flight"] or runs.in_flight or (16 if asking else 2)
+    most = options["max_seconds"] or runs.max_seconds
+    return Conduct(0 if asking or workers == 1 else workers, in_flight, runs.tries, most)
+
+
+def tell_plan(made: Batch, *, as_json: bool) -> None:
+    """What would be done, on stdout."""
+    from maskwright.assemble.batching import estimate
+    from maskwright.runs.jobs import BadRow
+
+    bad = [row for row in made.rows if isinstance(row, BadRow)]
+    plan = {"out": str(made.out), "do": made.spec.kind, "items": len(made.rows), "unusable": len(bad)}
+    plan |= estimate(made.spec, len(made.rows) - len(bad))
+    if as_json:
+        print_json({**plan, "ids": [row.id for row in made.rows], "errors": {row.id: row.error for row in bad}})
+        return
+    for row in made.rows[:20]:
+        click.echo(f"{row.id}: {row.error if isinstance(row, BadRow) else row.image}")
+    if len(made.rows) > 20:
+        click.echo(f"... and {len(made.rows) - 20} more")
+    for name, value in plan.items():
+        click.echo(f"{name:15} {value}")
+
+
+def run_and_tell(made: Batch, *, as_json: bool, where: str = "local", address: str | None = None) -> None:
+    """Runs it with a display, tells the summary, and exits with its code."""
+    from maskwright.cli.progress import Display, table
+
+    with Display(len(made.rows), quiet=as_json) as display:
+        if where == "ray":
+            from maskwright.runs.ray_pool import run_on_ray
+
+            summary = run_on_ray(made, address=address, on_row=display)
+        else:
+            summary = made.run(display)
+    if as_json:
+        print_json(summary)
+    else:
+        click.echo(table(summary))
+        click.echo(f"{'results':9} {made.out}")
+    if summary["exit_code"]:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if summary["stopped_by"] == "Cancelled":
+            os._exit(summary["exit_code"])  # threads that were told to stop at once may still be at work
+        sys.exit(summary["exit_code"])

@@ -1,0 +1,116 @@
+"""A batch from rows to a finished run folder, and the same again from the folder alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from maskwright.errors import InputError, RunMismatch
+from maskwright.plumbing.files import read_json, write_json, write_text
+from maskwright.runs.folder import ABOUT, RunFolder
+from maskwright.runs.items import Row
+from maskwright.runs.jobs import BadRow, Job, Rows
+from maskwright.runs.pool import Conduct, Pool
+from maskwright.runs.summary import Tally
+from maskwright.runs.task import TaskSpec
+
+JOBS, SUMMARY = "jobs.jsonl", "summary.json"
+KIND = "batch"
+OnRow = Callable[[Row, Tally], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be done: rows, a task, how, and where."""
+
+    out: Path
+    spec: TaskSpec
+    rows: Rows
+    conduct: Conduct = field(default_factory=Conduct)
+    wait_s: float = 0.0
+
+    def run(self, on_row: OnRow | None = None) -> dict[str, Any]:
+        """Works what is not finished yet; returns summary.json's value. Ctrl-C once finishes what is in hand, twice
+        stops. Raises RunLocked, RunMismatch, StorageError, and the errors of loading models."""
+        settings = {"task": self.spec.kind, **self.spec.settings}
+        about = {"spec": self.spec.to_json(), "conduct": vars(self.conduct), "items": len(self.rows)}
+        tally = Tally(len(self.rows))
+
+        def heard(row: Row) -> None:
+            tally.add(row)
+            if on_row is not None:
+                on_row(row, tally)
+
+        with RunFolder(self.out, f"{KIND}-{self.spec.kind}", settings, about=about, wait_s=self.wait_s) as run:
+            write_text(self.out / JOBS, "".join(json.dumps(_to_json(row)) + "\n" for row in self.rows))
+            run.event("begun", items=len(self.rows))
+            pool = Pool(run, self.spec, self.conduct)
+            with interrupts(pool):
+                pool.work(self.rows, heard)
+            summary = tally.to_json(pool.stopped_by)
+            write_json(self.out / SUMMARY, summary)
+            run.event("ended", **{k: summary[k] for k in ("done", "abstained", "failed", "left", "stopped_by")})
+        return summary
+
+
+def open_batch(folder: str | Path) -> Batch:
+    """The batch that a run folder holds; raises InputError, RunMismatch."""
+    folder = Path(folder)
+    about = read_about(folder)
+    if not str(about.get("kind", "")).startswith(KIND):
+        raise RunMismatch(f"{folder} holds a run of kind {about.get('kind')}.", "Resume it with its own command.")
+    spec, conduct = TaskSpec(**about["spec"]), Conduct(**about["conduct"])
+    return Batch(folder, spec, read_rows(folder), conduct)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """run.json; raises InputError when the folder is no run."""
+    if not (folder / ABOUT).is_file():
+        raise InputError(f"{folder} is no run folder.", "Give a folder with a run.json; see: maskwright runs list")
+    found = read_json(folder / ABOUT)
+    if not isinstance(found, dict):
+        raise InputError(f"{folder / ABOUT} is damaged.", "Run the batch again into another folder.")
+    return found
+
+
+def read_rows(folder: Path) -> Rows:
+    """The rows a run folder was made from."""
+    rows: Rows = []
+    for line in (folder / JOBS).read_text(encoding="utf-8").splitlines():
+        value = json.loads(line)
+        rows.append(BadRow(value["id"], value["error"]) if "error" in value else Job.from_json(value))
+    return rows
+
+
+def _to_json(row: Job | BadRow) -> Mapping[str, Any]:
+    return {"id": row.id, "error": row.error} if isinstance(row, BadRow) else row.to_json()
+
+
+@contextmanager
+def interrupts(pool: Pool) -> Iterator[None]:
+    """Ctrl-C (and a request to terminate): once finishes what is in hand, twice stops. Only in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def asked(_signal: int, _frame: FrameType | None) -> None:
+        if pool.stop.is_set:
+            pool.abort.set()
+        else:
+            sys.stderr.write("finishing what is in hand; once more to stop now.\n")
+        pool.stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
