@@ -144,6 +144,23 @@ def test_many_at_once_stay_in_order_and_within_bounds(tmp_path: Path) -> None:
     assert most[0] == 3
 
 
+def test_an_engine_with_batches_is_given_them_whole(tmp_path: Path) -> None:
+    class Batches(Scripted):
+        sizes: tuple[int, ...] = ()
+
+        def reply_many(self, questions: Sequence[Question]) -> list[Reply]:
+            self.sizes = (*self.sizes, len(questions))
+            return [Reply("prose" if q.text == "1" else json.dumps({"n": int(q.text)})) for q in questions]
+
+    engine = Batches(SAID)
+    asker = Asker([engine], cache=DiskCache(tmp_path / "c.sqlite"))
+    for _ in range(2):
+        answers = asker.ask_many([question(str(n)) for n in range(4)])
+        assert [a.value["n"] for a in answers if isinstance(a, Answer)] == [0, 3, 2, 3]
+    assert engine.sizes == (4,)
+    assert asker.spent.calls["vlm"] == 5
+
+
 def test_the_rate_spaces_starts_evenly() -> None:
     rate = RateLimit(120, clock=lambda: 0.0)
     assert [rate.reserve() for _ in range(4)] == [0.0, 0.5, 1.0, 1.5]

@@ -17,7 +17,7 @@ from typing import Any
 
 from maskwright.asking.rate import Breaker, RateLimit
 from maskwright.asking.replies import clean_text, read_reply
-from maskwright.errors import BadReply, BudgetSpent, EngineDown, EngineRefused
+from maskwright.errors import BadReply, BudgetSpent, EngineRefused, ModelError
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
 from maskwright.plumbing.cancel import Cancel
@@ -89,7 +89,7 @@ class Asker:
                 continue
             try:
                 answer = self._ask_engine(engine, question, steps)
-            except (EngineDown, EngineRefused) as error:
+            except ModelError as error:
                 _count(breaker, error)
                 steps.append(f"{engine.name}: {clean_text(error.message)}")
                 _log.warning("engine failed", engine=engine.name, error=error.message)
@@ -101,12 +101,40 @@ class Asker:
     def ask_many(self, questions: Sequence[Question]) -> list[Answer | Abstain]:
         """Answers in the questions' order, asked at once within the engine's bounds; a spent budget abstains.
 
-        Raises Cancelled.
+        An engine that answers in batches (`reply_many`) is given them whole. Raises Cancelled.
         """
+        if len(questions) > 1 and hasattr(self.engines[0], "reply_many") and not self._breakers[0].is_open:
+            return self._ask_batch(questions)
         if len(questions) < 2 or self.concurrency == 1:
             return [self._ask_within_budget(q) for q in questions]
         with ThreadPoolExecutor(min(len(questions), self.concurrency), "ask") as pool:
             return list(pool.map(self._ask_in_thread, questions))
+
+    def _ask_batch(self, questions: Sequence[Question]) -> list[Answer | Abstain]:
+        """The unknown questions in one batch; those whose replies are unusable are asked again one by one."""
+        engine: Any = self.engines[0]
+        keys = [_cache_key(engine, question) for question in questions]
+        found: dict[int, Reply] = {n: r for n, r in enumerate(map(self._recall, keys)) if r is not None}
+        fresh = [n for n in range(len(questions)) if n not in found]
+        try:
+            self._check()
+            began = time.perf_counter()
+            replies = engine.reply_many([questions[n] for n in fresh]) if fresh else []
+        except (ModelError, BudgetSpent):
+            return [self._ask_within_budget(question) for question in questions]
+        for n, reply in zip(fresh, replies):
+            self._spend(reply, (time.perf_counter() - began) / len(fresh))
+            found[n] = reply
+        return [self._take(engine, q, keys[n], found[n], cached=n not in fresh) for n, q in enumerate(questions)]
+
+    def _take(self, engine: Vlm, question: Question, key: str, reply: Reply, *, cached: bool) -> Answer | Abstain:
+        try:
+            answer = self._read(engine, question, reply, [], cached=cached)
+        except BadReply:
+            return self._ask_within_budget(question)
+        if not cached:
+            self._remember(key, reply)
+        return answer
 
     def _ask_in_thread(self, question: Question) -> Answer | Abstain:
         try:
@@ -146,10 +174,7 @@ class Asker:
         """One reply through the retry layer; every try is counted against rate, budget and cost."""
 
         def once() -> Reply:
-            if self.cancel is not None:
-                self.cancel.check()
-            if self.budget is not None:
-                self.budget.check()
+            self._check()
             self.rate.wait(self.cancel)
             began = time.perf_counter()
             reply: Reply | None = None
@@ -160,6 +185,12 @@ class Asker:
             return reply
 
         return retry(once, cancel=self.cancel)
+
+    def _check(self) -> None:
+        if self.cancel is not None:
+            self.cancel.check()
+        if self.budget is not None:
+            self.budget.check()
 
     def _spend(self, reply: Reply | None, seconds: float) -> None:
         cost = Cost(calls={"vlm": 1}, seconds={"vlm": seconds})
@@ -216,7 +247,7 @@ def _cache_key(engine: Vlm, question: Question) -> str:
     return "vlm:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _count(breaker: Breaker, error: EngineDown | EngineRefused) -> None:
+def _count(breaker: Breaker, error: ModelError) -> None:
     """A refused key opens the breaker for good, a refused question says nothing about the engine."""
     if not getattr(error, "of_the_question", False):
         breaker.failed(for_good=isinstance(error, EngineRefused))
