@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maskwright.config.erase import EraseSettings
 from maskwright.erasing.captioning import prompt_version
-from maskwright.erasing.job import Progress
-from maskwright.erasing.preparing import described_frames
+from maskwright.erasing.job import Bools, Engines, Frames, Job, Progress
+from maskwright.erasing.preparing import Mapped, described_frames, hole_shares, mended
 from maskwright.erasing.prompt_file import PromptFile, read_prompt, write_prompt
+from maskwright.errors import BadSettings
+from maskwright.media.videos import open_clip, open_masks
 from maskwright.plumbing.files import read_json, write_json
+from maskwright.ports import Captioner
 from maskwright.runs.steps import Step, hash_file, hash_value
 from maskwright.values import Image, Mask
 
@@ -39,7 +43,7 @@ def caption_step(work: _Work, *, force: bool) -> Generator[Progress, None, Promp
         return found
     yield Progress(job.name, "caption", "began")
     with step.work() as out:
-        made = _describe(work, places)
+        made = _describe(work.clip.frames, work.wide, places, work.engines.captioner(), job)
         write_prompt(path, made)
         write_json(out / "written.json", {"sha256": hash_file(path), "prompt": made.words})
     yield Progress(job.name, "caption", "done", detail={"prompt": made.words, "source": made.prompt_source})
@@ -54,10 +58,19 @@ def _by_hand(path: Path, step: Step) -> bool:
     return not record.exists() or bool(read_json(record)["sha256"] != hash_file(path))
 
 
-def _describe(work: _Work, places: list[int]) -> PromptFile:
-    images = [Image(work.clip.frames[i]) for i in places]
-    masks = [Mask(work.wide[i]) for i in places]
-    captioner = work.engines.captioner()
+def describe_clip(job: Job, engines: Engines, settings: EraseSettings) -> PromptFile:
+    """The caption of a clip with given masks, on its own: nothing is kept. Raises errors of maskwright.errors."""
+    if job.mask is None:
+        raise BadSettings(f"{job.name}: a caption needs masks.", "Give --mask.")
+    with open_clip(job.video) as clip:
+        masks = open_masks(job.mask, like=clip, align=settings.align, value=job.mask_value)
+        places = described_frames(hole_shares(masks), settings.frames, settings.sample_frames)
+        wide = mended(masks, union=settings.union, dilate=settings.dilate + settings.feather)
+        return _describe(clip.frames, wide, places, engines.captioner(), job)
+
+
+def _describe(frames: Frames, wide: Mapped[Bools], places: list[int], captioner: Captioner, job: Job) -> PromptFile:
+    images, masks = [Image(frames[i]) for i in places], [Mask(wide[i]) for i in places]
     return PromptFile(
         prompt=(captioner.caption(images, masks),),
         n_prompt=(NEGATIVE,),
@@ -66,5 +79,5 @@ def _describe(work: _Work, places: list[int]) -> PromptFile:
         prompt_model=captioner.name,
         prompt_timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         prompt_frame_idx=tuple(places),
-        source_video=str(work.job.video),
+        source_video=str(job.video),
     )

@@ -218,9 +218,13 @@ class _Work:
         inputs = {"refine": hash_value(self.refine_step.outputs), "coarse": hash_value(self.coarse_step.outputs)}
         about = {"lossless": s.lossless, "comparison": s.comparison, "name": self.job.name}
         self.output_step = Step(self.job.folder, "output", inputs, about)
-        yield from self._run(self.output_step, self._write_output)
+        state = "done"
+        for news in self._run(self.output_step, self._write_output):
+            state = news.state
+            if state == "began":
+                yield news
         files = {name: str(self.output_step.path / name) for name in sorted(self.output_step.outputs)}
-        yield Progress(self.job.name, "output", "done", len(self.clip), len(self.clip), {"files": files})
+        yield Progress(self.job.name, "output", state, len(self.clip), len(self.clip), {"files": files})
 
     def _write_output(self, out: Path) -> None:
         with (

@@ -1,0 +1,266 @@
+"""erase, erase_rounds and data sets: settings and names become engines and the loop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from maskwright.assemble.engines import Engines as Models
+from maskwright.config.erase import EraseSettings
+from maskwright.config.settings import Settings, resolve
+from maskwright.erasing.captioning import VlmCaptioner
+from maskwright.erasing.job import Engines, Job, Progress
+from maskwright.erasing.loop import erase_steps
+from maskwright.errors import BadMask, BadSettings, BadVideo, InputError
+from maskwright.media.images import save_mask
+from maskwright.media.videos import Clip
+from maskwright.plumbing.cancel import Cancel
+from maskwright.plumbing.files import read_json, write_json
+from maskwright.runs.folder import RunFolder
+from maskwright.values import Image, Mask
+
+KIND = "erase"
+
+
+@dataclass(frozen=True)
+class EraseResult:
+    """One clip: `status` done | failed, `files` by name (erased.mp4, comparison.mp4, sheet.png, report.json),
+    `steps` name -> done | kept | skipped, `report`, and `error` where it failed."""
+
+    name: str
+    status: str
+    folder: Path
+    files: Mapping[str, Path] = field(default_factory=dict)
+    steps: Mapping[str, str] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def video(self) -> Path:
+        return self.files["erased.mp4"]
+
+    def to_json(self) -> dict[str, Any]:
+        files = {name: str(path) for name, path in self.files.items()}
+        return {**asdict(self), "folder": str(self.folder), "files": files}
+
+
+def erase(
+    clip: str | Path | Clip,
+    masks: str | Path | Sequence[Any] | None = None,
+    *,
+    phrase: str | None = None,
+    out: str | Path,
+    **options: Any,
+) -> EraseResult:
+    """Removes what the masks (or the phrase) mark from a clip; what is done already in `out` is kept.
+
+    clip: a file, a folder of frames or an open Clip. masks: a folder, a video, a picture, or one array a frame.
+    options: any setting of EraseSettings, and name, cancel, force, tell. Raises errors of maskwright.errors.
+    """
+    last: Progress | None = None
+    steps: dict[str, str] = {}
+    for last in erase_rounds(clip, masks, phrase=phrase, out=out, **options):
+        steps[last.step] = last.state
+    assert last is not None
+    return _result(last.clip, Path(out), last, steps)
+
+
+def erase_rounds(
+    clip: str | Path | Clip,
+    masks: str | Path | Sequence[Any] | None = None,
+    *,
+    phrase: str | None = None,
+    out: str | Path,
+    **options: Any,
+) -> Iterator[Progress]:
+    """The same, step by step, with the options of `erase`."""
+    cancel, force, tell = options.pop("cancel", None), options.pop("force", ()), options.pop("tell", None)
+    video = clip.path if isinstance(clip, Clip) else Path(clip)
+    name = options.pop("name", None) or video.stem
+    out = Path(out)
+    given = _kept_masks(masks, out)
+    about = {k: options.pop(k, None) for k in ("rate", "mask_value", "damaged", "length", "prompt_file")}
+    spec = {"name": name, "video": str(video), "mask": None if given is None else str(given), "phrase": phrase, **about}
+    resolved = options.pop("resolved", None) or resolve()
+    settings = with_overrides(resolved.section(EraseSettings), options)
+    with open_run(out, [spec], settings) as run:
+        yield from run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell)
+
+
+def open_run(out: Path, specs: Sequence[Mapping[str, Any]], settings: EraseSettings) -> RunFolder:
+    """The run folder of an erase, to be used with `with`."""
+    return RunFolder(out, KIND, {"clips": [dict(s) for s in specs], "erase": settings.model_dump(mode="json")})
+
+
+def read_run(out: str | Path) -> tuple[list[dict[str, Any]], EraseSettings]:
+    """The clips and settings of a run folder; raises InputError when it holds no erase."""
+    about = read_json(Path(out) / "run.json")
+    if not isinstance(about, dict) or about.get("kind") != KIND:
+        raise InputError(f"{out} holds no erase run.", "Give the folder that -o named.")
+    return list(about["settings"]["clips"]), EraseSettings.model_validate(about["settings"]["erase"])
+
+
+def run_clip(
+    run: RunFolder,
+    spec: Mapping[str, Any],
+    settings: EraseSettings,
+    *,
+    resolved: Settings | None = None,
+    cancel: Cancel | None = None,
+    force: Sequence[str] = (),
+    tell: Callable[[Progress], None] | None = None,
+) -> Iterator[Progress]:
+    """The steps of one clip of a run, written into the ledger; its files come to the top of a run of one clip."""
+    job = as_job(run.item(str(spec["name"])), spec)
+    engines = make_engines(settings, resolved or resolve())
+    step = ""
+    try:
+        for news in erase_steps(job, engines, settings, cancel=cancel, force=force, tell=tell):
+            step = news.step
+            if news.state == "began":
+                run.ledger.begin(job.name, news.step)
+            elif news.state in ("done", "kept", "skipped"):
+                if run.ledger.get(job.name, news.step) is None:
+                    run.ledger.begin(job.name, news.step)
+                run.ledger.end(job.name, news.step, "done")
+            yield news
+    except BaseException as error:
+        if step:
+            run.ledger.end(job.name, step, "failed", error=str(error)[:400])
+        raise
+    _bring_up(run.path, job, alone=len(run.settings["clips"]) == 1)
+
+
+def as_job(folder: Path, spec: Mapping[str, Any]) -> Job:
+    """A Job from its row of run.json."""
+    paths = {k: None if spec.get(k) is None else Path(spec[k]) for k in ("mask", "prompt_file")}
+    rate = None if spec.get("rate") is None else str(spec["rate"])
+    return Job(
+        name=str(spec["name"]),
+        video=Path(spec["video"]),
+        folder=folder,
+        mask=paths["mask"],
+        phrase=spec.get("phrase"),
+        prompt_file=paths["prompt_file"],
+        rate=rate,
+        mask_value=spec.get("mask_value"),
+        damaged=bool(spec.get("damaged")),
+        length=spec.get("length"),
+    )
+
+
+def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
+    """The engines the settings name, each loaded when it is first needed."""
+    models = Models(resolved, {"inpainter": settings.inpainter})
+    fillers: dict[str, Any] = {}
+
+    def filler(name: str) -> Any:
+        if name not in fillers:
+            fillers[name] = Models(resolved, {"inpainter": settings.inpainter, "filler": name}).get("filler")
+        return fillers[name]
+
+    def captioner() -> Any:
+        if settings.captioner == "vlm":
+            vlm = models.get("vlm")
+            if vlm is None:
+                raise BadSettings("no vision-language model is chosen.", "Name one with --vlm, or write --prompt.")
+            return VlmCaptioner(vlm)
+        return Models(resolved, {"captioner": settings.captioner}).get("captioner")
+
+    names = {k: str(getattr(settings, k)) for k in ("coarse", "filler", "inpainter", "captioner")}
+    tracker = str(resolved.models.get("tracker", {}).get("name", "lite"))
+    return Engines(
+        filler=filler,
+        inpainter=lambda: models.get("inpainter"),
+        captioner=captioner,
+        find=_finder(resolved),
+        tracker=lambda: models.need("tracker"),
+        names={**names, "tracker": tracker, "find": str(resolved.models.get("ranker", {}).get("name", "lite"))},
+    )
+
+
+def _finder(resolved: Settings) -> Callable[[Image, str], tuple[Mask | None, float]]:
+    made: list[Any] = []
+
+    def find(image: Image, phrase: str) -> tuple[Mask | None, float]:
+        if not made:
+            from maskwright.assemble.finding import Finder
+
+            made.append(Finder(resolved=resolved))
+        result = made[0].find(image, phrase)
+        return (None if result.abstained else result.mask), float(result.score or 0.0)
+
+    return find
+
+
+def with_overrides(settings: EraseSettings, overrides: Mapping[str, Any]) -> EraseSettings:
+    """Settings with some replaced; raises BadSettings naming the one that is wrong."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    unknown = sorted(set(given) - set(EraseSettings.model_fields))
+    if unknown:
+        raise BadSettings(f"erase has no setting {unknown[0]!r}.", f"Known: {', '.join(EraseSettings.model_fields)}.")
+    scale = given.get("text_guidance_scale")
+    if isinstance(scale, (int, float)) and not scale > 1:
+        from maskwright.erasing.guiding import check_scale
+
+        check_scale(float(scale))
+    try:
+        return EraseSettings.model_validate({**settings.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(p) for p in first["loc"])
+        raise BadSettings(f"erase.{place} = {first['input']!r}: {first['msg']}.", "See docs/erase.md.") from error
+
+
+def _kept_masks(masks: Any, out: Path) -> Path | None:
+    """The path of the masks; arrays are written beside the run first."""
+    if masks is None or isinstance(masks, (str, Path)):
+        return None if masks is None else Path(masks)
+    if not len(masks):
+        raise BadMask("no masks were given.", "Give one mask a frame.")
+    folder = out / "given_masks"
+    for old in folder.glob("*.png"):
+        old.unlink()
+    for index, mask in enumerate(masks):
+        save_mask(folder / f"{index:05d}.png", Mask.of(np.asarray(getattr(mask, "array", mask))), one_bit=True)
+    return folder
+
+
+def _bring_up(out: Path, job: Job, *, alone: bool) -> None:
+    """result.json of the item; a run of one clip has its files at the top too."""
+    produced = sorted(p for p in (job.folder / "output").iterdir() if p.name != "manifest.json")
+    write_json(
+        job.folder / "result.json",
+        {
+            "id": job.name, "status": "done", "mask": None, "score": None, "cost": {}, "degraded": [], "error": None,
+            "engines": read_json(job.folder / "output" / "report.json")["engines"],
+            "files": [f"output/{p.name}" for p in produced],
+        },
+    )  # fmt: skip
+    if not alone:
+        return
+    for path in produced:
+        target = out / path.name
+        target.unlink(missing_ok=True)
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
+
+
+def _result(name: str, out: Path, last: Progress, steps: Mapping[str, str]) -> EraseResult:
+    files = {k: Path(v) for k, v in last.detail.get("files", {}).items()}
+    if "report.json" not in files:
+        raise BadVideo(f"{name}: the run ended before its output.", "Run it again.")
+    folder = files["report.json"].parent.parent
+    return EraseResult(name, "done", folder, files, steps, read_json(files["report.json"]))
+
+
+__all__ = ["EraseResult", "erase", "erase_rounds", "read_run", "run_clip"]

@@ -1,0 +1,139 @@
+"""Many clips in one run folder: a failing one is recorded and the rest go on."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from maskwright.assemble.erasing import as_job, open_run, read_run, run_clip
+from maskwright.config.erase import EraseSettings
+from maskwright.config.settings import Settings, resolve
+from maskwright.erasing.job import PHASES, Progress
+from maskwright.errors import BudgetSpent, Cancelled, MaskwrightError, StorageError
+from maskwright.plumbing.cancel import Cancel
+from maskwright.plumbing.files import read_json, write_json
+from maskwright.runs.folder import RunFolder
+from maskwright.runs.ledger import Ledger
+
+Row = dict[str, Any]
+Tell = Callable[[Progress], None]
+
+
+def run_clips(
+    out: str | Path,
+    specs: Sequence[Mapping[str, Any]],
+    settings: EraseSettings,
+    *,
+    resolved: Settings | None = None,
+    force: Sequence[str] = (),
+    workers: int = 1,
+    tell: Tell | None = None,
+    cancel: Cancel | None = None,
+) -> list[Row]:
+    """One row a clip: clip, status done | failed, files, error. With one clip its error is raised."""
+    resolved = resolved or resolve()
+    with open_run(Path(out), specs, settings) as run:
+        if len(specs) == 1:
+            return [_finish(run, specs[0], settings, resolved, force=force, tell=tell, cancel=cancel)]
+        if workers > 1:
+            rows = _in_processes(run, specs, settings, resolved, force=force, workers=workers)
+        else:
+            rows = [_attempt(run, spec, settings, resolved, force=force, tell=tell, cancel=cancel) for spec in specs]
+        write_json(run.path / "summary.json", rows)
+    return rows
+
+
+def _finish(
+    run: RunFolder, spec: Mapping[str, Any], settings: EraseSettings, resolved: Settings, *, force: Sequence[str],
+    tell: Tell | None = None, cancel: Cancel | None = None,
+) -> Row:  # fmt: skip
+    files: dict[str, str] = {}
+    steps: dict[str, str] = {}
+    for news in run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell):
+        steps[news.step] = news.state
+        files = dict(news.detail.get("files", files))
+        if tell is not None:
+            tell(news)
+    return {"clip": spec["name"], "status": "done", "files": files, "steps": steps, "error": None}
+
+
+def _attempt(
+    run: RunFolder, spec: Mapping[str, Any], settings: EraseSettings, resolved: Settings, *, force: Sequence[str],
+    tell: Tell | None = None, cancel: Cancel | None = None,
+) -> Row:  # fmt: skip
+    """The clip's row, failed or done; only what ends the whole run is raised."""
+    try:
+        return _finish(run, spec, settings, resolved, force=force, tell=tell, cancel=cancel)
+    except (Cancelled, BudgetSpent, StorageError):
+        raise
+    except MaskwrightError as error:
+        return _failed(run, spec, error)
+
+
+def _failed(run: RunFolder, spec: Mapping[str, Any], error: MaskwrightError) -> Row:
+    name = str(spec["name"])
+    row = {"id": name, "status": "failed", "mask": None, "score": None, "cost": {}, "engines": {}, "degraded": []}
+    write_json(run.item(name) / "result.json", {**row, "error": error.message})
+    run.event("failed", clip=name, error=error.message)
+    return {"clip": name, "status": "failed", "files": {}, "steps": {}, "error": error.message}
+
+
+def _in_processes(
+    run: RunFolder, specs: Sequence[Mapping[str, Any]], settings: EraseSettings, resolved: Settings, *,
+    force: Sequence[str], workers: int,
+) -> list[Row]:  # fmt: skip
+    """Each clip in a process of its own; the run's lock stays here."""
+    done: dict[str, Row] = {}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(specs)), mp_context=context, max_tasks_per_child=1) as pool:
+        about = {"erase": settings.model_dump(mode="json"), "resolved": resolved.to_json(), "force": list(force)}
+        waiting = {pool.submit(_elsewhere, str(run.path), dict(spec), about): spec for spec in specs}
+        try:
+            for future in as_completed(waiting):
+                row = future.result()
+                done[row["clip"]] = row
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [done[str(spec["name"])] for spec in specs]
+
+
+class _Borrowed(RunFolder):
+    """A run folder whose lock another process holds."""
+
+    def __enter__(self) -> _Borrowed:
+        (self.path / "items").mkdir(parents=True, exist_ok=True)
+        self.ledger = Ledger(self.path / "ledger.sqlite")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()
+
+
+def _elsewhere(out: str, spec: Row, about: Mapping[str, Any]) -> Row:
+    settings = EraseSettings.model_validate(about["erase"])
+    values = {k: v for k, v in about["resolved"].items() if k != "preset"}
+    resolved = Settings(about["resolved"]["preset"], values)
+    with _Borrowed(Path(out), "erase", {"clips": [spec, spec]}) as run:
+        return _attempt(run, spec, settings, resolved, force=about["force"])
+
+
+def status(out: str | Path) -> list[Row]:
+    """One row a clip: its steps and whether each is done, failed, running or still to come."""
+    specs, _ = read_run(out)
+    ledger = Ledger(Path(out) / "ledger.sqlite")
+    try:
+        states = {(entry.item, entry.step): entry for entry in ledger}
+    finally:
+        ledger.close()
+    rows = []
+    for spec in specs:
+        job = as_job(Path(out) / "items" / str(spec["name"]), spec)
+        steps = {step: states[job.name, step].state if (job.name, step) in states else "to come" for step in PHASES}
+        result = job.folder / "result.json"
+        error = read_json(result).get("error") if result.exists() else None
+        rows.append({"clip": job.name, "steps": steps, "error": error})
+    return rows
