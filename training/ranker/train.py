@@ -23,12 +23,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from maskwright.finding.phrases.lexicon import lexicon
+from maskwright.finding.phrases.lexicon import IRREGULAR, lexicon
 
 HERE = Path(__file__).resolve().parent
 TEMPERATURE = 1.5
 RIDGE = 1.0
-FEWEST = 4
+FEWEST = 2
 STAGES = ("dense", "both")
 
 
@@ -256,6 +256,7 @@ def aliases(index: dict[str, int]) -> str:
     lines = [
         f"{word.lower()}\t{index[noun]}" for section in rows.values() for noun, others in section.items() for word in others
     ]
+    lines += [f"{plural}\t{index[one]}" for plural, one in IRREGULAR.items() if one in index]
     return "\n".join(lines)
 
 

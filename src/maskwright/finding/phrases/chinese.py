@@ -12,6 +12,9 @@ from maskwright.finding.phrases.phrase import Part, Phrase, Relation
 MODIFIERS = ("ordinals", "extremes", "sizes", "colours", "patterns", "materials", "quantities", "positions", "sides")
 GROUPS = (*MODIFIERS, "negations", "actions", "relations_zh_verb", "relations_zh_place", "measures", "skipped")
 WORN = ("garments", "body")
+FLUSHED = (
+    "colours", "not_colours", "looks", "positions", "not_positions", "extremes", "sizes", "unsupported",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class _Reader:
 
     def _flush(self) -> None:
         """Modifiers that wait belong to the head after all."""
-        for name in ("colours", "not_colours", "looks", "positions", "not_positions", "extremes", "sizes", "unsupported"):
+        for name in FLUSHED:
             getattr(self.draft, name).extend(getattr(self.waiting, name))
         if self.waiting.rank is not None:
             self.draft.rank = self.waiting.rank

@@ -8,9 +8,11 @@ from maskwright.finding.phrases.draft import Draft, once
 from maskwright.finding.phrases.lexicon import Lexicon, lexicon, singular
 from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
 
-ADJECTIVE_PLACES = frozenset(
-    ["left", "right", "top", "bottom", "upper", "lower", "middle", "center", "centre", "central", "front", "back", "rear", "nearest", "closest", "background", "foreground", "lefthand", "righthand"]
-)
+ADJECTIVE_PLACES = frozenset((
+    "left", "right", "top", "bottom", "upper", "lower", "middle", "center", "centre", "central",
+    "front", "back", "rear", "nearest", "closest", "background", "foreground", "lefthand",
+    "righthand",
+))  # fmt: skip
 WORN = ("garments", "body")
 MODIFIERS = (
     "ordinals", "quantities", "extremes", "sizes", "colours", "patterns", "materials", "positions", "actions",
@@ -164,9 +166,7 @@ class _Reader:
             self._place(draft, place, length, negated)
         elif negated and self._is_noun_next():
             self._relation(draft, "hold", True)
-        elif not (
-            self._modifier(draft, negated) or self._skip("empty") or self._skip("lead") or self._skip_and()
-        ):
+        elif not (self._modifier(draft, negated) or self._skip("empty") or self._skip("lead") or self._skip_and()):
             self._leftover(draft)
 
     def _negation(self) -> bool:
@@ -254,4 +254,3 @@ class _Reader:
         else:
             draft.unsupported.append(word)
         self.at += max(size, 1)
-

@@ -11,7 +11,8 @@ from importlib import resources
 Key = tuple[str, ...]
 
 IRREGULAR = {
-    "men": "man", "people": "person", "persons": "person", "women": "woman", "children": "child", "kids": "kid", "feet": "foot", "teeth": "tooth",
+    "men": "man", "people": "person", "persons": "person",
+    "women": "woman", "children": "child", "kids": "kid", "feet": "foot", "teeth": "tooth",
     "mice": "mouse", "geese": "goose", "knives": "knife", "leaves": "leaf", "wolves": "wolf", "loaves": "loaf",
     "shelves": "shelf", "scarves": "scarf", "calves": "calf", "halves": "half", "oxen": "ox", "ladies": "lady",
     "guys": "guy", "potatoes": "potato", "tomatoes": "tomato", "buses": "bus", "glasses": "glass", "boxes": "box",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PEOPLE = frozenset(
-    ["person", "crowd", "man", "woman", "boy", "girl", "child", "baby", "player", "rider", "skier", "snowboarder", "surfer", "skateboarder", "driver", "chef"]
-)
+PEOPLE = frozenset((
+    "person", "crowd", "man", "woman", "boy", "girl", "child", "baby", "player", "rider", "skier",
+    "snowboarder", "surfer", "skateboarder", "driver", "chef",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,5 @@ def _plain(value: Phrase) -> Mapping[str, Any]:
     out["parts"] = [
         {"noun": p.noun, "colours": list(p.colours), "looks": list(p.looks), "negated": p.negated} for p in value.parts
     ]
-    out["relations"] = [
-        {"kind": r.kind, "object": r.object.to_json(), "negated": r.negated} for r in value.relations
-    ]
+    out["relations"] = [{"kind": r.kind, "object": r.object.to_json(), "negated": r.negated} for r in value.relations]
     return {key: list(v) if isinstance(v, tuple) else v for key, v in out.items()}

@@ -80,9 +80,7 @@ class LiteRanker:
             logits[i] = rest
 
 
-def _shrunk(
-    pixels: NDArray[np.uint8], masks: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _shrunk(pixels: NDArray[np.uint8], masks: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     height, width = pixels.shape[:2]
     scale = KEPT_SIDE / max(height, width)
     if scale >= 1:

@@ -21,7 +21,8 @@ def feature_map(session: Any, pixels: NDArray[np.uint8], side: int = SIDE) -> Fl
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     rows, columns = (max(STRIDE, round(v * scale / STRIDE) * STRIDE) for v in (height, width))
-    return run(session, resized(pixels, columns, rows)[None])[0]
+    out: Floats = run(session, resized(pixels, columns, rows)[None])[0]
+    return out
 
 
 def run(session: Any, batch: NDArray[np.uint8]) -> Floats:

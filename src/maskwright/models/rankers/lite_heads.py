@@ -42,7 +42,8 @@ class Heads:
     @classmethod
     def of(cls, store: Mapping[str, NDArray[Any]]) -> Heads:
         """From the arrays of the tables file."""
-        parts = [{s: store[f"{s}_{part}"].astype(np.float32) for s in STAGES} for part in ("head", "bias", "prior", "pair")]
+        names = ("head", "bias", "prior", "pair")
+        parts = [{s: store[f"{s}_{name}"].astype(np.float32) for s in STAGES} for name in names]
         weight = store["fc_weight"].astype(np.float32)
         return cls(weight, store["fc_bias"], float(store["temperature"][0]), *parts)
 
