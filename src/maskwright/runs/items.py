@@ -34,6 +34,16 @@ FINISHED = ("done", "abstained")
 Row = dict[str, Any]
 
 
+def finished(spec: TaskSpec, job: Job, items: Path) -> Row | None:
+    """The result of a job that is finished and still matches its inputs, settings and outputs; None otherwise."""
+    step = _step(spec, job, items)
+    return {**read_json(step.path / RESULT), "skipped": True} if step.is_done() else None
+
+
+def _step(spec: TaskSpec, job: Job, items: Path) -> Step:
+    return Step(items, job.id, _inputs(job), {"kind": spec.kind, "job": _asked(job), **spec.settings})
+
+
 def run_item(spec: TaskSpec, task: Task, job: Job, items: Path, *, began: Callable[[str], None] | None = None) -> Row:
     """Works one job unless it is finished already; returns its result (`skipped` true when nothing was done).
 
@@ -42,9 +52,9 @@ def run_item(spec: TaskSpec, task: Task, job: Job, items: Path, *, began: Callab
     start = time.perf_counter()
     try:
         before = _state(job)
-        step = Step(items, job.id, _inputs(job), {"kind": spec.kind, "job": _asked(job), **spec.settings})
-        if step.is_done():
-            return {**read_json(step.path / RESULT), "skipped": True}
+        known = finished(spec, job, items)
+        if known is not None:
+            return known
         if began is not None:
             began(job.id)
         image = open_image(job.image)
@@ -53,7 +63,7 @@ def run_item(spec: TaskSpec, task: Task, job: Job, items: Path, *, began: Callab
             raise BadImage(f"{job.image} changed while it was worked on.", "Run again.")
         if spec.conduct.get("strict") and outcome.degraded:
             raise StepFailed(f"a fallback was taken: {'; '.join(outcome.degraded)}.", "Run without --strict.")
-        with step.work() as out:
+        with _step(spec, job, items).work() as out:
             row = _written(spec, job, outcome, image, out)
     except Exception as error:  # noqa: BLE001 - one bad item does not stop the others; it is told as it is
         return failed(job.id, error, items, spec.kind, image=job.image)
@@ -61,11 +71,16 @@ def run_item(spec: TaskSpec, task: Task, job: Job, items: Path, *, began: Callab
 
 
 def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | None = None) -> Row:
-    """The result of an item that failed, left in its folder without a manifest so that it is tried again."""
+    """The result of an item that failed, left in its folder without a manifest so that it is tried again.
+
+    With `stop` and nothing written when it is the run that has to end: then the item is simply not done yet.
+    """
     known = isinstance(error, MaskwrightError)
     said = str(error) if known else f"unexpected {type(error).__name__}: {error}"
     row = {**_empty(id_, kind), "status": "failed", "error": redact(said), "image": image}
     row["error_kind"] = type(error).__name__
+    if isinstance(error, (BudgetSpent, Cancelled)) and getattr(error, "of_the_run", isinstance(error, Cancelled)):
+        return {**row, "stop": type(error).__name__}
     try:
         if not isinstance(error, StorageError):
             shutil.rmtree(items / id_, ignore_errors=True)
@@ -74,8 +89,6 @@ def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | N
             write_text(items / id_ / "error.txt", redact("".join(traceback.format_exception(error))))
     except MaskwrightError:
         row["unwritten"] = True
-    if isinstance(error, (BudgetSpent, Cancelled)) and getattr(error, "of_the_run", isinstance(error, Cancelled)):
-        row["stop"] = type(error).__name__
     return row
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import Any
 
-from maskwright.errors import WorkerError
+from maskwright.errors import MaskwrightError, WorkerError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.runs.folder import RunFolder
-from maskwright.runs.items import Row, bad_row, failed
+from maskwright.runs.items import FINISHED, Row, bad_row, failed, finished
 from maskwright.runs.jobs import BadRow, Job
 from maskwright.runs.lanes import Lane, Message, ProcessLane, ThreadLane, fault_of
 from maskwright.runs.task import TaskSpec
@@ -57,6 +57,8 @@ class Pool:
         for row in rows:
             if isinstance(row, BadRow):
                 self._take(bad_row(row, self._items, self._spec.kind))
+            elif (known := self._finished(row)) is not None:
+                self._take(known)
             else:
                 self._waiting.append(row)
         try:
@@ -65,6 +67,16 @@ class Pool:
                 self._conduct_all()
         finally:
             self._close_lanes()
+
+    def _finished(self, job: Job) -> Row | None:
+        """What the ledger has as finished, looked at here: then nothing need be loaded for it."""
+        entry = self._run.ledger.get(job.id, self._spec.kind)
+        if entry is None or entry.state not in FINISHED:
+            return None
+        try:
+            return finished(self._spec, job, self._items)
+        except MaskwrightError:
+            return None  # its input is gone or cannot be read: told when it is worked
 
     def _open_lanes(self) -> None:
         wanted = min(self._conduct.workers, len(self._waiting))
@@ -111,6 +123,8 @@ class Pool:
         """A result into the ledger and the events."""
         if row.get("stop"):
             self.stopped_by = self.stopped_by or row["stop"]
+            self._run.ledger.note(row["id"], self._spec.kind, "stopped", error=row.get("error"))
+            return
         counters = {"cost": row.get("cost", {}), "degraded": row.get("degraded", []), "seconds": row.get("seconds")}
         self._run.ledger.note(row["id"], self._spec.kind, row["status"], counters=counters, error=row.get("error"))
         if not row.get("skipped"):
