@@ -52,7 +52,7 @@ class GridOptions:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Masks (N, H, W), predicted IoU (N,), stability (N,), boxes (N, 4) of whole pixels, and the crop of each (N, 4)."""
+    """Masks (N, H, W), predicted IoU (N,), stability (N,), boxes (N, 4) in whole pixels, the crop of each (N, 4)."""
 
     masks: Bools
     scores: NDArray[np.float32]
@@ -108,8 +108,7 @@ class GridProposer:
         boxes = boxes_of(candidates.masks)
         corner = np.array([*crop[:2], *crop[:2]], np.float64)
         keep = (candidates.scores > o.least_iou) & (steady >= o.least_stability) & candidates.masks.any((1, 2))
-        keep &= ~cut_off(boxes + corner, crop, size)
-        index = np.flatnonzero(keep)
+        index = np.flatnonzero(keep & ~cut_off(boxes + corner, crop, size))
         masks = np.zeros((len(index), size[1], size[0]), dtype=np.bool_)
         masks[:, crop[1] : crop[3], crop[0] : crop[2]] = candidates.masks[index]
         crops = np.tile(np.array(crop, np.float64), (len(index), 1))
@@ -161,7 +160,7 @@ def cut_off(boxes: Boxes, crop: Corners, size: tuple[int, int]) -> Bools:
     """Whether each box reaches an edge of the crop that is not an edge of the picture."""
     near_crop = np.abs(boxes - np.array(crop, np.float64)) <= EDGE_PX
     near_picture = np.abs(boxes - np.array([0, 0, *size], np.float64)) <= EDGE_PX
-    out: Bools = (near_crop & ~near_picture).any(1)
+    out: Bools = np.asarray((near_crop & ~near_picture).any(1))
     return out
 
 

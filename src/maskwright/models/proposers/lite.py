@@ -20,14 +20,16 @@ Bools = NDArray[np.bool_]
 @dataclass(frozen=True)
 class LiteOptions:
     """`clicks`: about how many the grid has; `pieces`: leaves of the merge tree; `most`: proposals given back;
-    `twin_iou`: masks more alike than this are one; `least_share`: of the picture, smaller regions are left out."""
+    `twin_iou`: masks more alike than this are one; `least_share`: of the picture, smaller regions are left out;
+    `tree_share`: of the proposals may come from the merge tree."""
 
     clicks: int = 80
     pieces: int = 400
     most: int = 150
     twin_iou: float = 0.8
     least_share: float = 0.0008
-    least_score: float = 0.3
+    least_score: float = 0.25
+    tree_share: float = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,8 @@ def tree_regions(tree: MergeTree, shape: tuple[int, int], least_share: float) ->
     nodes = np.flatnonzero((share >= least_share * 2) & (share < 0.9))
     small = cv2.resize(tree.pieces.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.int64)
     masks = members[nodes][:, small]
-    scores = 0.25 + 0.5 * tree.lasting()[nodes]
+    size = np.minimum(1.0, share[nodes] / 0.01) ** 0.5
+    scores = 0.25 + 0.5 * tree.lasting()[nodes] * size
     return masks, scores.astype(np.float32)
 
 
@@ -129,15 +132,22 @@ def distinct(pool: Pool, options: LiteOptions) -> NDArray[np.int64]:
     share = flat.mean(1)
     usable = (share >= options.least_share) & (share < 0.95) & (pool.scores >= options.least_score)
     order = np.flatnonzero(usable)
-    order = order[np.argsort(-pool.scores[order], kind="stable")][: options.most * 6]
-    bits = flat[order].astype(np.float32)
+    order = order[np.argsort(-pool.scores[order], kind="stable")]
+    from_tree = np.array([pool.sources[i] == "merge tree" for i in order], dtype=np.bool_)
+    order = order[np.cumsum(np.where(from_tree, 1, 0)) * from_tree <= options.most * options.tree_share * 2]
+    return order[_without_twins(flat[order], options)]
+
+
+def _without_twins(flat: Bools, options: LiteOptions) -> list[int]:
+    """Rows kept, in order, when rows more alike than `twin_iou` to an earlier one go."""
+    bits = flat.astype(np.float32)
     shared = bits @ bits.T
     area = np.diag(shared)
     alike = shared / np.maximum(area[:, None] + area[None, :] - shared, 1)
     kept: list[int] = []
-    for i in range(len(order)):
+    for i in range(len(flat)):
         if not kept or alike[i, kept].max() <= options.twin_iou:
             kept.append(i)
         if len(kept) == options.most:
             break
-    return order[kept]
+    return kept

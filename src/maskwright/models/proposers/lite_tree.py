@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int32]
+Borders = list[tuple[int, int, float, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,9 @@ class MergeTree:
         """(nodes,) how much farther the next merge was than the node's own: what stands for itself lasts."""
         own = np.concatenate([np.zeros(self.leaves, np.float32), self.height])
         above = np.where(self.parent >= 0, own[self.parent], own.max() if len(own) else 0.0)
-        return ((above - own) / np.maximum(above, 1e-6)).astype(np.float32)
+        out: Floats = ((above - own) / np.maximum(above, 1e-6)).astype(np.float32)
+        out[: self.leaves] = 0
+        return out
 
 
 def superpixels(lab: Floats, count: int) -> Labels:
@@ -48,7 +51,7 @@ def superpixels(lab: Floats, count: int) -> Labels:
     height, width = lab.shape[:2]
     step = max(4, round(float(np.sqrt(height * width / count))))
     smooth = cv2.GaussianBlur(lab, (0, 0), 0.8)
-    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)).max(2)
+    slope: Floats = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)).max(2)
     seeds = np.zeros((height, width), np.int32)
     ys, xs = np.mgrid[step // 2 : height : step, step // 2 : width : step]
     for k, (y, x) in enumerate(zip(ys.ravel(), xs.ravel())):
@@ -57,7 +60,8 @@ def superpixels(lab: Floats, count: int) -> Labels:
     relief = np.clip(slope * 1.2, 0, 255).astype(np.uint8)
     cv2.watershed(cv2.merge([relief, relief, relief]), seeds)
     _fill_lines(seeds)
-    return np.unique(seeds, return_inverse=True)[1].reshape(height, width).astype(np.int32)
+    out: Labels = np.unique(seeds, return_inverse=True)[1].reshape(height, width).astype(np.int32)
+    return out
 
 
 def _calmest(slope: Floats, y: int, x: int, reach: int) -> tuple[int, int]:
@@ -83,22 +87,19 @@ def merged(pieces: Labels, features: Floats, edges: Floats, weight: float = 0.5)
     leaves = int(pieces.max()) + 1
     flat = pieces.ravel()
     area = np.bincount(flat, minlength=leaves).astype(np.float64)
-    mean = np.stack([np.bincount(flat, features[..., c].ravel(), leaves) for c in range(features.shape[2])], 1)
-    mean /= area[:, None]
-    state = _Merging(mean, area, pieces, edges, weight)
-    return state.run(pieces, leaves)
+    sums = [np.bincount(flat, features[..., c].ravel(), leaves) for c in range(features.shape[2])]
+    mean: NDArray[np.float64] = np.stack(sums, 1).astype(np.float64) / area[:, None]
+    return _Merging(mean, area, _borders(pieces, edges), weight).run(pieces, leaves)
 
 
 class _Merging:
     """The regions not yet merged and the borders between them."""
 
-    def __init__(
-        self, mean: NDArray[np.float64], area: NDArray[np.float64], pieces: Labels, edges: Floats, weight: float
-    ):
+    def __init__(self, mean: NDArray[np.float64], area: NDArray[np.float64], borders: Borders, weight: float):
         self.mean, self.area = list(mean), list(area)
         self.total, self.weight = float(area.sum()), weight
         self.near: list[dict[int, tuple[float, float]]] = [{} for _ in mean]
-        for a, b, strength, length in _borders(pieces, edges):
+        for a, b, strength, length in borders:
             self.near[a][b] = self.near[b][a] = (strength, length)
 
     def distance(self, a: int, b: int) -> float:
@@ -106,7 +107,7 @@ class _Merging:
         strength, length = self.near[a][b]
         apart = float(np.linalg.norm(self.mean[a] - self.mean[b]))
         smaller = min(self.area[a], self.area[b]) / self.total
-        return (apart + self.weight * strength / length) * smaller**0.3
+        return float((apart + self.weight * strength / length) * smaller**0.3)
 
     def run(self, pieces: Labels, leaves: int) -> MergeTree:
         heap = [(self.distance(a, b), a, b) for a in range(leaves) for b in self.near[a] if a < b]
@@ -153,7 +154,7 @@ class _Merging:
         return new
 
 
-def _borders(pieces: Labels, edges: Floats) -> list[tuple[int, int, float, float]]:
+def _borders(pieces: Labels, edges: Floats) -> Borders:
     """(a, b, summed edge strength, length) of every pair of touching pieces, a < b."""
     count = int(pieces.max()) + 1
     codes, values = [], []

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadPrompt
-from maskwright.models.segmenters.lite_finish import FinishOptions, Frame, finished, obeyed, spread
+from maskwright.models.segmenters.lite_finish import FinishOptions, Frame, finished, kept_elsewhere, obeyed, spread
 from maskwright.models.segmenters.lite_network import Asked, Floats, LiteNetwork, View
 from maskwright.models.segmenters.lite_zoom import closer_box, into_view, zoom_window
 from maskwright.plumbing.cache import MemoryCache
@@ -41,6 +41,7 @@ class LiteSegmenter:
         self.name = name
         self.long_side, self.closer_side, self.finish = long_side, closer_side, finish
         self.options = FinishOptions()
+        self.steady_from = 99
         folder = Path(str(resources.files("maskwright.weights"))) if weights is None else Path(weights)
         self._network = LiteNetwork(folder, threads)
         self._closer: MemoryCache[View] = MemoryCache(CLOSER_BYTES, lambda view: view.nbytes)
@@ -78,6 +79,10 @@ class LiteSegmenter:
             masks[i] = self._obeying(spread(logits[i], whole, size), prompt) > 0
         best, frame, scores[0] = self._closer_look(embedding, prompt, logits[0], float(scores[0]))
         full = self._finished(best, frame, embedding)
+        if prompt.logits is not None and len(prompt.points) >= self.steady_from:
+            earlier = spread(np.asarray(prompt.logits, np.float32).reshape(prompt.logits.shape[-2:]), whole, size)
+            cell = round(max(size) / max(logits.shape[1:]))
+            full = kept_elsewhere(full, earlier, prompt.points, prompt.labels, cell)
         full = self._obeying(full, prompt)
         masks[0] = full > 0
         if frame != whole:

@@ -129,6 +129,26 @@ def _smoothed(counts: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return 0.25 * low + 0.5 * mid + 0.25 * high
 
 
+def kept_elsewhere(full: Floats, earlier: Floats, points: Floats, labels: NDArray[np.int64], grain_px: int) -> Floats:
+    """The new logits, but as they were (`earlier`, same size) wherever a sizeable piece changed that no click asked
+    for: clicks that were already right before leave the rest of the mask alone."""
+    height, width = full.shape
+    changed = (full > 0) != (earlier > 0)
+    size = max(3, grain_px) | 1
+    sizeable = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+    count, pieces = cv2.connectedComponents(sizeable, connectivity=8)
+    if count < 2:
+        return full
+    wide = cv2.dilate(pieces.astype(np.float32), np.ones((size + 2, size + 2), np.uint8)).astype(np.int32)
+    columns = np.clip(points[:, 0].astype(np.int64), 0, width - 1)
+    rows = np.clip(points[:, 1].astype(np.int64), 0, height - 1)
+    wrong = (earlier[rows, columns] > 0) != (labels == 1)
+    asked = np.zeros(count, dtype=np.bool_)
+    asked[wide[rows[wrong], columns[wrong]]] = True
+    asked[0] = True
+    return np.where(changed & ~asked[wide], earlier, full)
+
+
 def obeyed(logits: Floats, points: Floats, labels: NDArray[np.int64], reach_px: float) -> Floats:
     """Logits changed near clicks that lie on the wrong side: the likeliest connected piece around each turns over,
     no farther than `reach_px` and than half the way to the nearest click of the other kind. The last click wins."""
