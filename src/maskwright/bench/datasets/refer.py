@@ -154,8 +154,7 @@ def _drawn(segmentation: Any, place: _Place) -> NDArray[np.bool_]:
         raise MissingPackage("polygons are drawn with pycocotools.", "Type: pip install 'maskwright[bench]'") from error
     if not isinstance(segmentation, list) or not segmentation:
         raise BadMask("an annotation is neither RLE nor polygons.", "Fetch instances.json again.")
-    drawn: NDArray[np.bool_] = coco.decode(coco.frPyObjects(segmentation, place.height, place.width)).any(axis=2)
-    return drawn
+    return Mask.from_rle(coco.merge(coco.frPyObjects(segmentation, place.height, place.width))).array
 
 
 # -- lists of references

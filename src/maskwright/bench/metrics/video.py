@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -48,7 +49,7 @@ def flows(frames: Sequence[Frame]) -> list[tuple[NDArray[np.float32], Bools]]:
     measure = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     out = []
-    for first, second in zip(greys, greys[1:], strict=False):
+    for first, second in itertools.pairwise(greys):
         there, back = measure.calc(first, second, None), measure.calc(second, first, None)
         home = _warped(back, there)
         gap = ((there + home) ** 2).sum(axis=2)
