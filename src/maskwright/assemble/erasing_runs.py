@@ -75,7 +75,7 @@ def _attempt(
 
 def _failed(run: RunFolder, spec: Mapping[str, Any], error: MaskwrightError) -> Row:
     name = str(spec["name"])
-    row = {"id": name, "status": "failed", "mask": None, "score": None, "cost": {}, "engines": {}, "degraded": []}
+    row: Row = {"id": name, "status": "failed", "mask": None, "score": None, "cost": {}, "engines": {}, "degraded": []}
     write_json(run.item(name) / "result.json", {**row, "error": error.message})
     run.event("failed", clip=name, error=error.message)
     return {"clip": name, "status": "failed", "files": {}, "steps": {}, "error": error.message}

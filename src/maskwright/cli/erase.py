@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,25 @@ if TYPE_CHECKING:
     from maskwright.erasing.job import Progress
 
 
+CLASSIC = ("auto", "run", "caption")
+
+
 class _DefaultToClip(click.Group):
-    """`erase clip.mp4 ...` is `erase clip clip.mp4 ...`."""
+    """`erase clip.mp4 ...` is `erase clip clip.mp4 ...`; the older pipeline's commands are imported when used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *CLASSIC]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in CLASSIC:
+            from maskwright.cli import erase_classic
+
+            command: click.Command = getattr(erase_classic, f"{cmd_name}_command")
+            return command
+        return super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        known = {*self.commands, "--help", "-h"}
+        known = {*self.commands, *CLASSIC, "--help", "-h"}
         if args and args[0] not in known:
             args = ["clip", *args]
         return super().parse_args(ctx, args)
@@ -40,9 +55,7 @@ def erase() -> None:
 @erase.command("clip")
 @click.argument("clip", type=click.Path(path_type=Path), required=False)
 @click.option("--phrase", help="What to remove, in words.")
-@click.option(
-    "--mask", type=click.Path(path_type=Path), help="Masks: a folder, a video, or one picture for all frames."
-)
+@click.option("--mask", type=click.Path(path_type=Path), help="Masks: a folder, a video, or one picture.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--dataset", type=click.Choice(["davis", "ytvos", "custom"]), help="Many clips at once.")
 @click.option("--video-root", type=click.Path(path_type=Path), help="The data set's clips.")
@@ -51,9 +64,7 @@ def erase() -> None:
 @click.option("--dilate", type=int, help="Grow the mask by so many pixels.")
 @click.option("--union", type=int, help="Join each mask with those of so many frames around it.")
 @click.option("--feather", type=int, help="Fade the fill over so many pixels.")
-@click.option(
-    "--align", type=click.Choice(["refuse", "repeat-last", "crop"]), help="When masks and frames differ in number."
-)
+@click.option("--align", type=click.Choice(["refuse", "repeat-last", "crop"]), help="When the counts differ.")
 @click.option("--downscale", metavar="WxH", help="Size of the coarse fill, e.g. 432x240.")
 @click.option("--coarse", help="The filler of phase 1.")
 @click.option("--filler", help="The filler of phase 3.")
@@ -190,7 +201,7 @@ def told(*, quiet: bool) -> Any:
     """What shows progress on stderr: one line that is written over."""
 
     def tell(news: Progress) -> None:
-        if quiet:
+        if quiet or (news.state == "frame" and not sys.stderr.isatty()):
             return
         if news.state == "frame":
             click.echo(f"\r{news.clip}: {news.step} {news.done}/{news.total}   ", nl=False, err=True)
@@ -198,10 +209,3 @@ def told(*, quiet: bool) -> Any:
             click.echo(f"\r{news.clip}: {news.step} {news.state}" + " " * 16, err=True)
 
     return tell
-
-
-# The older pipeline's commands live in a file of their own; they are added when this one is loaded.
-from maskwright.cli.erase_classic import auto_command, caption_command, run_command  # noqa: E402
-
-for _command in (auto_command, run_command, caption_command):
-    erase.add_command(_command)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from maskwright.errors import BadSettings
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
-def _flags(*options: Any) -> Any:
+def _flags(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several click options as one decorator."""
 
-    def add(command: Any) -> Any:
+    def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command
