@@ -163,17 +163,17 @@ class Showcase:
 
     def erase(self) -> Exhibit:
         from maskwright.assemble.erasing import erase
-        from maskwright.media.videos import write_clip
+        from maskwright.media.videos import open_clip
+        from maskwright.media.writing import write_clip
 
         frames, masks = make_clip()
         clip = self.out / "clip.mp4"
         write_clip(clip, frames, rate=Fraction(12))
-        folder = self.out / "masks"
-        for place, mask in enumerate(masks):
-            save_mask(folder / f"{place:05d}.png", Mask(mask))
-        done = erase(clip, folder, out=self.out / "erase")
-        middle = len(frames) // 2
-        shown = [Image(frames[middle]), overlay(Image(frames[middle]), Mask(masks[middle])), Image(done.frames[middle])]
+        done = erase(clip, masks, out=self.out / "erase")
+        with open_clip(done.video) as erased:
+            middle = len(frames) // 2
+            frame, mask = Image(frames[middle]), Mask(masks[middle])
+            shown = [frame, overlay(frame, mask), Image(np.array(erased.frames[middle]))]
         sheet = side_by_side(shown, ["frame", "mask", "erased"], height=240)
         return Exhibit("Erase from video", "Two seconds: a rocket flies past a temple, and does not.",
                        [self._save("erase.png", sheet)], "maskwright erase clip.mp4 --mask masks/ -o out/")  # fmt: skip

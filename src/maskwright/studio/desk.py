@@ -15,7 +15,7 @@ from maskwright.config.settings import Settings, resolve
 from maskwright.config.studio import StudioSettings
 from maskwright.errors import BadImage, InputError, MaskwrightError
 from maskwright.finding.result import FindResult
-from maskwright.media.images import open_image, open_mask
+from maskwright.media.images import open_image, open_mask, save_image
 from maskwright.media.limits import Limits
 from maskwright.plumbing.files import storage_errors
 from maskwright.plumbing.log import get_log
@@ -105,6 +105,22 @@ class Desk:
         with working_for(session.id):
             self.segmenter.encode(picture)
         return picture
+
+    def replace_picture(self, session: Session, picture: Image) -> None:
+        """Another picture of the same size under the same marks: the result of an edit."""
+        if picture.size != session.need_picture().size:
+            raise InputError("the result has another size.", "Download it and open it as a new picture.")
+        with session.lock:
+            session.picture = picture
+            session.extras = {k: v for k, v in session.extras.items() if not k.startswith("everything")}
+        save(session, with_picture=True)
+
+    def save_extra(self, session: Session, key: str, name: str) -> Path:
+        """A picture kept under `key` as a file of the session; raises InputError when there is none."""
+        picture = session.extras.get(key)
+        if not isinstance(picture, Image):
+            raise InputError("there is no result yet.", "Make one first.")
+        return save_image(session.path(name), picture)
 
     @property
     def segmenter(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.assemble.erasing import erase
+from maskwright.erasing.job import PHASES, Progress
 from maskwright.errors import BadVideo, InputError
-from maskwright.media.images import save_mask
 from maskwright.media.pictures import mark, overlay
 from maskwright.media.videos import Clip, open_clip
 from maskwright.studio.desk import Desk
@@ -121,18 +122,24 @@ def track(desk: Desk, session: Session) -> Job:
 
 def erase_film(desk: Desk, session: Session) -> Job:
     """Removes the tracked object, as a job whose run folder lies in the session's."""
-    from maskwright.assemble.erasing import erase
-
     film = need_film(session)
-    masks = film.need_masks()
-    folder = session.path("clip-masks")
+    masks = [mask.array for mask in film.need_masks()]
 
     def work(job: Job) -> dict[str, Any]:
-        for index, mask in enumerate(masks):
-            save_mask(folder / f"{index:05d}.png", mask)
-        done = erase(film.path, folder, out=session.path("erase"), filler=desk.models.get("filler"), cancel=job.cancel,
-                     progress=job.tell)  # fmt: skip
-        film.erased = Path(done.path)
-        return {"path": str(done.path)}
+        tell = _teller(job)
+        out = session.path(f"erase-{job.id}")
+        done = erase(film.path, masks, out=out, resolved=desk.settings, cancel=job.cancel, tell=tell)
+        film.erased = done.video
+        return {"path": str(done.video)}
 
     return desk.jobs.start("erase", session.id, session.folder, work)
+
+
+def _teller(job: Job) -> Callable[[Progress], None]:
+    """Progress of the phases as a share of the whole."""
+
+    def tell(news: Progress) -> None:
+        inner = news.done / news.total if news.total else 0.0
+        job.tell((PHASES.index(news.step) + inner) / len(PHASES), news.step)
+
+    return tell

@@ -93,4 +93,3 @@ def _legend(taken: Taken) -> str:
         rows.append(f'<span class="mw-swatch" style="background:rgb({red},{green},{blue})"></span>'
                     f"{html.escape(name)}{hidden}")  # fmt: skip
     return "<p>" + "&emsp;".join(rows) + "</p>"
-
