@@ -1,0 +1,234 @@
+"""Words -> Plan, by a small grammar of English and Chinese; what it cannot express it refuses, saying what it can."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from maskwright.asking.body_rule import check_words
+from maskwright.errors import BadPhrase
+from maskwright.models.editors.planner_colours import COLOUR, find_colour
+from maskwright.models.editors.planner_plan import Plan
+
+LONGEST = 500
+CAN = (
+    "recolour, remove, blur or pixelate, replace the background, brighten or darken, saturate or desaturate, contrast, warm or "
+    "cool, stripes/dots/checks, outline, flip, scale"
+)
+_CLAUSES = re.compile(r"\s*(?:[,;.!,。;、!\n]|\band then\b|\bthen\b|\bthen also\b|\bplus\b|\band\b|然后|接着|并且|同时|而且|并|再)\s*", re.IGNORECASE)
+_BACKGROUND = re.compile(r"back\s?(?:ground|drop)|behind|surroundings|背景|后面|周围", re.IGNORECASE)
+_PICTURE = re.compile(r"\b(?:whole|entire)?\s*(?:picture|image|photo|photograph|everything)\b|整(?:张|个|幅)(?:图|画|照)|图片|照片|全图", re.IGNORECASE)
+_SLIGHT = re.compile(r"\b(?:slightly|a bit|a little|little|somewhat|subtly|gently)\b|一点|稍微|略微|稍|略", re.IGNORECASE)
+_STRONG = re.compile(r"\b(?:much|a lot|very|strongly|heavily|far|extremely|really|way)\b|很多|非常|更加|大幅|强烈|特别|得多", re.IGNORECASE)
+_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)\s*(%|percent|px|pixels?|倍|x\b|times)?", re.IGNORECASE)
+_TIMES_WORDS = {"twice": 2.0, "double": 2.0, "half": 0.5, "triple": 3.0, "两倍": 2.0, "二倍": 2.0, "三倍": 3.0, "一半": 0.5}
+Make = Callable[[str], dict[str, Any] | None]
+
+
+def plan_words(words: str) -> Plan:
+    """The plan of a phrase. Raises BadPhrase (too long, empty, contradictory, not understood), RefusedError."""
+    check_words(words)
+    if len(words) > LONGEST:
+        raise BadPhrase(f"the edit is {len(words)} characters long, at most {LONGEST} are read.", "Say it shorter.")
+    phrase = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", words)).strip()
+    operations, target = [], ""
+    for clause in _clauses(phrase):
+        operation = _read(clause)
+        if operation is None:
+            raise BadPhrase(f"{_shown(clause)} is not an edit this planner knows.", f"It can: {CAN}.")
+        operations.append(operation)
+        target = target or (named_thing(clause) if operation["where"] == "object" else "")
+    if not operations:
+        raise BadPhrase("the edit says nothing.", f"It can: {CAN}.")
+    return make_plan({"words": phrase, "target": target, "operations": operations})
+
+
+def make_plan(value: Mapping[str, Any]) -> Plan:
+    """A checked Plan; raises BadPhrase with what contradicts or is out of range."""
+    try:
+        return Plan.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        text = str(first["msg"]).removeprefix("Value error, ")
+        raise BadPhrase(f"the edit cannot be carried out: {text}.", "Say one thing at a time.") from error
+
+
+def _clauses(phrase: str) -> list[str]:
+    """The phrase split into single edits; a piece that is no edit of its own stays with the one before."""
+    protected = re.sub(r"\bblack and white\b", "monochrome", phrase, flags=re.IGNORECASE).replace("黑白", "去色")
+    protected = re.sub(r"(\d)\.(\d)", r"\1·\2", protected)
+    pieces: list[str] = []
+    for piece in (p.replace("·", ".") for p in _CLAUSES.split(protected) if p.strip()):
+        if pieces and _is_tail(piece, pieces[-1]):
+            pieces[-1] = f"{pieces[-1]} and {piece}"
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+def _is_tail(piece: str, before: str) -> bool:
+    """Whether a piece belongs to the one before: a politeness, or the colour of its outline or pattern."""
+    if re.fullmatch(r"(?:please|thanks?(?: you)?|请|谢谢)", piece.strip(), re.IGNORECASE):
+        return True
+    found = COLOUR.fullmatch(piece.strip())
+    operation = _read(before) if found else None
+    return operation is not None and operation["op"] in ("outline", "pattern") and "colour" not in operation
+
+
+def _shown(clause: str) -> str:
+    text = clause if len(clause) <= 60 else clause[:57] + "..."
+    return f'"{text}"'
+
+
+def _read(clause: str) -> dict[str, Any] | None:
+    """One operation of one clause, by the first rule that fits."""
+    for rule, make in RULES:
+        if re.search(rule, clause, re.IGNORECASE):
+            made = make(clause)
+            if made is not None:
+                return {"where": _where(clause), **made}
+    return None
+
+
+def _where(clause: str) -> str:
+    if _BACKGROUND.search(clause):
+        return "background"
+    return "picture" if _PICTURE.search(clause) else "object"
+
+
+def _strength(clause: str, plain: float) -> float:
+    """A named percentage as a share, else the plain amount made smaller or larger by adverbs."""
+    number = _NUMBER.search(COLOUR.sub(" ", clause))
+    if number and number[2] in ("%", "percent"):
+        return float(number[1]) / 100
+    return plain * (0.5 if _SLIGHT.search(clause) else 2.0 if _STRONG.search(clause) else 1.0)
+
+
+def _colour_or_none(clause: str) -> tuple[int, int, int] | None:
+    found = find_colour(clause)
+    return None if found is None else found[0]
+
+
+def _recolour(clause: str) -> dict[str, Any] | None:
+    colour = _colour_or_none(clause)
+    return None if colour is None else {"op": "recolour", "colour": colour}
+
+
+def _remove(clause: str) -> dict[str, Any] | None:
+    return {"op": "replace", "colour": (255, 255, 255)} if _BACKGROUND.search(clause) else {"op": "remove"}
+
+
+def _replace(clause: str) -> dict[str, Any] | None:
+    colour = _colour_or_none(_BACKGROUND.sub(" ", clause))
+    return {"op": "replace", "colour": colour} if colour and _BACKGROUND.search(clause) else None
+
+
+def _blur(clause: str) -> dict[str, Any]:
+    blocks = re.search(r"pixel|mosaic|censor|anonymi|马赛克|像素|打码", clause, re.IGNORECASE) is not None
+    return {"op": "blur", "amount": min(1.0, max(0.02, _strength(clause, 0.4))), "pixelate": blocks}
+
+
+def _pattern(clause: str) -> dict[str, Any]:
+    kinds = (("dots", r"dot|spot|圆点|波点|斑点"), ("checks", r"check|plaid|tartan|gingham|格"), ("bands", r"horizontal\w*\s+stripe|stripe\w*\s+horizontal|横条|横纹"))
+    kind = next((k for k, rule in kinds if re.search(rule, clause, re.IGNORECASE)), "stripes")
+    colour = _colour_or_none(clause)
+    return {"op": "pattern", "kind": kind} | ({"colour": colour} if colour else {})
+
+
+def _outline(clause: str) -> dict[str, Any]:
+    number = _NUMBER.search(COLOUR.sub(" ", clause))
+    colour = _colour_or_none(clause)
+    width = {"width_px": round(float(number[1]))} if number and (number[2] or "px").startswith("p") else {}
+    return {"op": "outline"} | ({"colour": colour} if colour else {}) | width
+
+
+def _flip(clause: str) -> dict[str, Any]:
+    upright = re.search(r"vertical|upside|up\s?-?side|上下|垂直|倒", clause, re.IGNORECASE)
+    return {"op": "flip", "across": "vertical" if upright else "horizontal"}
+
+
+def _scale(clause: str) -> dict[str, Any]:
+    smaller = re.search(r"small|shrink|reduc|缩小|变小|小", clause, re.IGNORECASE) is not None
+    for word, factor in _TIMES_WORDS.items():
+        if word in clause.lower():
+            return {"op": "scale", "factor": 1 / factor if smaller and factor > 1 else factor}
+    number = _NUMBER.search(clause)
+    if not number:
+        step = 1.5 if _STRONG.search(clause) else 1.12 if _SLIGHT.search(clause) else 1.25
+        return {"op": "scale", "factor": 1 / step if smaller else step}
+    value = float(number[1]) / (100 if number[2] in ("%", "percent") else 1)
+    share = number[2] in ("%", "percent")
+    if share and not re.search(r"\bto\b|到|为|成", clause, re.IGNORECASE):  # "20 % smaller", not "to 20 %"
+        return {"op": "scale", "factor": 1 - value if smaller else 1 + value}
+    return {"op": "scale", "factor": 1 / value if smaller and value > 1 else value}
+
+
+def _signed(op: str, field: str, plain: float, down: str) -> Make:
+    def make(clause: str) -> dict[str, Any]:
+        amount = _strength(clause, plain)
+        return {"op": op, field: -amount if re.search(down, clause, re.IGNORECASE) else amount}
+
+    return make
+
+
+def _factor(op: str, plain: float, down: str) -> Make:
+    def make(clause: str) -> dict[str, Any]:
+        amount = _strength(clause, plain)
+        return {"op": op, "factor": max(0.1, 1 - min(amount, 0.9)) if re.search(down, clause, re.IGNORECASE) else 1 + amount}
+
+    return make
+
+
+def _grey(_: str) -> dict[str, Any]:
+    return {"op": "saturate", "factor": 0.0}
+
+
+_DARKER = r"dark|dim|lower|less|暗|深"
+_COOLER = r"cool|cold|blue|冷"
+_LESS = r"less|reduc|decreas|lower|soft|flat|mut|dull|降低|减|少"
+_VERB = r"make|turn|paint|colou?r|recolou?r|dye|tint|change|shade|want|give|set|in(?:to)?\b|to\b|变|改|换|染|涂|上色|成|调|设"
+
+RULES: tuple[tuple[str, Make], ...] = (
+    (r"\b(?:outline|contour|stroke|border|edge line|silhouette line)\b|描边|轮廓|边框", _outline),
+    (r"\b(?:strip(?:e|es|ed|y)|dots?|dotted|polka|spots|spotted|check(?:s|ed|ered|erboard)?|plaid|tartan|gingham|pattern)\b|条纹|横条|圆点|波点|斑点|格子|花纹|图案", _pattern),
+    (r"\b(?:flip|mirror|upside)\w*\b|翻转|镜像|颠倒|左右对调", _flip),
+    (r"\b(?:blur\w*|defocus|out of focus|bokeh|pixelat\w*|mosaic|censor|anonymi[sz]e)\b|模糊|虚化|马赛克|像素化|打码", _blur),
+    (r"\b(?:monochrome|gr[ae]y\s?scale|desaturate|drain the colou?r|b\s?&\s?w)\w*\b|去色|黑白|灰度", _grey),
+    (r"\b(?:saturat\w*|vibran\w*|vivid|colou?rful|more colou?r|less colou?r|muted?)\b|饱和|鲜艳", _factor("saturate", 0.5, _LESS)),
+    (r"\b(?:contrast\w*|punch\w*)\b|对比", _factor("contrast", 0.3, _LESS)),
+    (r"\b(?:remove|delete|erase|get rid of|take (?:it )?(?:away|out)|wipe out|clean up|inpaint)\b|去掉|去除|移除|删除|删掉|擦除|擦掉|抹去|抹掉|消除|清除", _remove),
+    (rf"(?=.*(?:{_BACKGROUND.pattern}))(?=.*(?:replace|change|make|turn|set|put|plain|solid|swap|换|变|改|设))", _replace),
+    (r"\b(?:bright\w*|lighten|lighter|darken|darker|dim(?:mer)?|more light|less light)\b(?!\s+(?:red|green|blue|yellow|pink|orange|purple|gr[ae]y|brown))|提亮|变亮|调亮|加亮|亮一|更亮|变暗|调暗|压暗|暗一|更暗|亮度", _signed("brighten", "amount", 0.4, _DARKER)),
+    (r"\b(?:warm\w*|cool(?:er)?|colder)\b|暖|冷色|变冷|冷一", _signed("warm", "amount", 0.4, _COOLER)),
+    (rf"(?:{_VERB})", _recolour),
+    (r"\b(?:scale|resize|enlarge|bigger|larger|grow|shrink|smaller|zoom|twice|double|half)\b|放大|缩小|变大|变小|大一|小一", _scale),
+    (COLOUR.pattern, _recolour),
+)  # fmt: skip
+"""(what a clause must hold, what makes the operation); the first that fits and can be filled wins."""
+
+_NOT_THINGS = re.compile(
+    r"\b(?:please|make|turn|paint|colou?r|recolou?r|dye|tint|change|remove|delete|erase|blur|flip|mirror|brighten|darken|lighten|scale|"
+    r"desaturate|saturate|add|put|draw|give|with|without|an?|the|this|that|it|its|to|into|on|in|of|by|and|more|less|very|much|slightly|"
+    r"bit|little|lot|outline|stripes?|striped|dots?|polka|checks?|checked|checkered|pattern|bright(?:er)?|dark(?:er)?|light(?:er)?|bigger|larger|"
+    r"smaller|horizontal(?:ly)?|vertical(?:ly)?|upside|down|percent|px|pixels?|object|thing|get|rid|around|enlarge|shrink|resize|warmer|cooler|"
+    r"contrast|monochrome|vivid|saturated?|vibrant|should|be|must|i|want|would|like|big|small|large|twice|half|double|colou?rs?|from|for|as|look|pixelate|white|replace|all|wide|thick)\b|[\d.%#]+",
+    re.IGNORECASE,
+)
+_THING_CHINESE = re.compile(r"(?:把|将|给|让|这[个只件条]?|那[个只件条]?)\s*([一-鿿]{1,8}?)(?:变|换|改|染|涂|调|描|加|去|删|擦|移|模|翻|放|缩|的|提|抹)")
+
+_THING_AFTER = re.compile(
+    r"(?:去掉|去除|移除|删除|删掉|擦除|擦掉|抹去|抹掉|消除|清除|模糊|放大|缩小|翻转|提亮|调亮|调暗)(?:这|那)?[个只件条张辆]?([一-鿿]{1,8})$"
+)
+
+
+def named_thing(clause: str) -> str:
+    """The thing a clause names ("the left jacket"), for finding a mask when none was given; empty when none is."""
+    if re.search("[一-鿿]", clause):
+        chinese = _THING_CHINESE.search(clause) or _THING_AFTER.search(clause)
+        return chinese[1] if chinese else ""
+    rest = _NOT_THINGS.sub(" ", COLOUR.sub(" ", clause))
+    return re.sub(r"[^\w\s-]|\s+", " ", rest).strip()[:120]
