@@ -192,7 +192,6 @@ def walker(outcome: Outcome, image: Image) -> Ask:
             x0, y0, x1, y1 = (round(v * scale) for v in prompt.box)
             marks[:] = 2
             marks[y0:y1, x0:x1] = 0
-            cv2.ellipse(marks, ((x0 + x1) / 2, (y0 + y1) / 2, ), 1, -1) if False else None
             marks[(2 * y0 + y1) // 3 : (y0 + 2 * y1) // 3 + 1, (2 * x0 + x1) // 3 : (x0 + 2 * x1) // 3 + 1] = 1
         elif not (prompt.labels == 0).any():
             marks[[0, -1], :] = 2
@@ -235,13 +234,13 @@ def same_on_threads(folder: Path, weights: Path | None) -> bool:
 
 def methods(names: Sequence[str], weights: Path | None) -> dict[str, Callable[[Outcome, Image], Ask]]:
     """The methods asked for, by name."""
-    from tree_clicks import tree
+    from tree_clicks import tree_method
 
     segmenter = LiteSegmenter(weights=weights)
     table = {
         "lite": lite(segmenter),
         "lite, no logits handed back": lite(segmenter, feed_back=False),
-        "merge tree": tree,
+        "merge tree": tree_method(segmenter),
         "grabCut": grabcut,
         "random walker": walker,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,10 +66,10 @@ class Found:
 
 
 class GridProposer:
-    """Proposals of a whole picture from any segmenter."""
+    """Proposals of a whole picture from any segmenter; settings are the fields of GridOptions."""
 
-    def __init__(self, segmenter: Segmenter, options: GridOptions | None = None, name: str = "grid") -> None:
-        self.segmenter, self.options, self.name = segmenter, options or GridOptions(), name
+    def __init__(self, segmenter: Segmenter, name: str = "grid", **settings: Any) -> None:
+        self.segmenter, self.options, self.name = segmenter, GridOptions(**settings), name
 
     def propose(self, image: Image, embedding: Embedding | None = None, phrase: str | None = None) -> Proposals:
         """Masks by predicted quality, best first; `embedding` is used when it is this segmenter's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,13 +46,12 @@ class Pool:
 
 
 class LiteProposer:
-    """Everything in a picture that may be meant: things, their parts, groups, and even areas."""
+    """Everything in a picture that may be meant: things, their parts, groups, and even areas; settings are the
+    fields of LiteOptions."""
 
-    def __init__(
-        self, segmenter: LiteSegmenter | None = None, options: LiteOptions | None = None, name: str = "lite"
-    ) -> None:
+    def __init__(self, segmenter: LiteSegmenter | None = None, name: str = "lite", **settings: Any) -> None:
         self.segmenter = segmenter or LiteSegmenter()
-        self.options, self.name = options or LiteOptions(), name
+        self.options, self.name = LiteOptions(**settings), name
 
     def propose(self, image: Image, embedding: Embedding | None = None, phrase: str | None = None) -> Proposals:
         """At most `most` regions, best first; `phrase` is not read."""

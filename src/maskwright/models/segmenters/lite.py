@@ -78,6 +78,7 @@ class LiteSegmenter:
         for i in range(1, len(order)):
             masks[i] = self._obeying(spread(logits[i], whole, size), prompt) > 0
         best, frame, scores[0] = self._closer_look(embedding, prompt, logits[0], float(scores[0]))
+        scores = np.minimum(scores, scores[0])
         full = self._finished(best, frame, embedding)
         if prompt.logits is not None and len(prompt.points) >= self.steady_from:
             earlier = spread(np.asarray(prompt.logits, np.float32).reshape(prompt.logits.shape[-2:]), whole, size)
