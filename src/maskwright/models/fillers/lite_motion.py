@@ -168,3 +168,10 @@ def _pull(values: Floats, weights: Floats) -> Floats:
     lower = _pull(smaller.astype(np.float32), np.minimum(share * 4, 1.0).astype(np.float32))
     upper = cv2.resize(lower, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
     return np.asarray(weighted + (1 - weights[..., None]) * upper, np.float32)
+
+
+def fitted(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The frame at (width, height)."""
+    if frame.shape[1::-1] == size:
+        return frame
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC), np.uint8)
