@@ -420,10 +420,7 @@ def report(found: dict[str, list[dict[str, Any]]], out: Path) -> bool:
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "fuzz.json").write_text(json.dumps(value, indent=1) + "\n")
-    table = "".join(
-        f"| {r['what']} | {r['found']:g} | {'-' if r['most'] is None else r['most']} | {'yes' if r['met'] else 'NO'} |\n"
-        for r in rows
-    )
+    table = "".join(_line(row) for row in rows)
     (out / "fuzz.md").write_text(
         "# Mutated pictures and clips\n\n"
         f"`python benchmarks/fuzz.py` on {about['machine']}, {about['date']}, commit {about['commit']}.\n\n"
@@ -433,6 +430,11 @@ def report(found: dict[str, list[dict[str, Any]]], out: Path) -> bool:
     )
     print((out / "fuzz.md").read_text())
     return all(row["met"] for row in rows)
+
+
+def _line(row: dict[str, Any]) -> str:
+    most = "-" if row["most"] is None else row["most"]
+    return f"| {row['what']} | {row['found']:g} | {most} | {'yes' if row['met'] else 'NO'} |\n"
 
 
 def _commit() -> str:
