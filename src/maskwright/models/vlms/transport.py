@@ -38,7 +38,7 @@ class Transport(Protocol):
     """A port of one method, so that tests and other clients can stand in."""
 
     def post(self, url: str, headers: Mapping[str, str], value: Any, timeout_s: float) -> HttpReply:
-        """Sends `value` as JSON; raises EngineDown when there is no whole answer in `timeout_s`."""
+        """Sends `value` as JSON (bytes as they are); raises EngineDown when there is no whole answer in `timeout_s`."""
         ...
 
 
@@ -47,7 +47,8 @@ class UrlTransport:
 
     def post(self, url: str, headers: Mapping[str, str], value: Any, timeout_s: float) -> HttpReply:
         host = check_url(url)
-        request = urllib.request.Request(url, json.dumps(value).encode(), dict(headers), method="POST")
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        request = urllib.request.Request(url, body, dict(headers), method="POST")
         deadline = time.monotonic() + timeout_s
         try:
             with _opener(host).open(request, timeout=timeout_s) as answer:
