@@ -8,7 +8,7 @@ import click
 
 from maskwright.cli.options import json_option, print_json
 
-NAMES = ("caption", "diffueraser", "propainter")
+NAMES = ("caption", "diffueraser", "propainter", "hunyuan3d", "triposr", "shap_e")
 
 
 @click.group()

@@ -14,7 +14,7 @@ from maskwright.errors import MissingError, MissingPackage, RefusedError, Worker
 from maskwright.plumbing.files import read_json, write_json
 from maskwright.plumbing.worker_process import Worker, find_interpreter
 
-NAMES = ("caption", "diffueraser", "propainter")
+NAMES = ("caption", "diffueraser", "propainter", "hunyuan3d", "triposr", "shap_e")
 NON_COMMERCIAL = ("propainter",)
 
 
