@@ -39,6 +39,7 @@ class SculptSettings(BaseModel):
     anchors: int | Literal["auto"] = 8
     anchors_per_round: int = Field(4, ge=1, le=32)
     ratio: float = Field(0.6, gt=0, le=2, description="side of an anchor's square, of the ROI's short side")
+    narrow: float = Field(0.6, gt=0, le=1, description="each later round's squares are so much smaller")
     cells: Literal[2, 4] = 4
     on_silence: Literal["skip", "first-anchor"] = "skip"
 

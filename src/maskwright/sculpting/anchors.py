@@ -27,6 +27,7 @@ from maskwright.values import Abstain
 
 USUAL = 8
 CELL_NAMES = {2: ("inside", "outside"), 4: ("inside a", "inside b", "outside a", "outside b")}
+LEAST_RATIO = 0.12
 ASKED_BEFORE = 0.5
 """Weight of an anchor near one that was asked before."""
 
@@ -34,7 +35,8 @@ ASKED_BEFORE = 0.5
 def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter) -> Outcome:
     """One round: anchors, the judge's choice, cells, verdicts, clicks, redraw near the asked anchors only."""
     tools.check()
-    anchors = place_anchors(tools.scene, state.mask, tools.settings.anchors, tools.settings.ratio)
+    ratio = max(LEAST_RATIO, tools.settings.ratio * tools.settings.narrow ** (turn - 1))
+    anchors = place_anchors(tools.scene, state.mask, tools.settings.anchors, min(ratio, tools.settings.ratio))
     anchors = [_weigh(anchor, state.asked_anchors) for anchor in anchors]
     detail: dict[str, Any] = {"phase": "round", "anchors": [a.to_json() for a in anchors], "points": []}
     if not anchors:

@@ -171,6 +171,7 @@ def _remember(state: State, step: Round) -> None:
     detail = step.detail
     state.judged += [Judged.from_json(j) for j in detail.get("candidates", ())]
     state.controls += [Judged.from_json(j) for j in detail.get("controls", ())]
+    state.doubts = [(x, y) for x, y in detail.get("doubts", ())]
     shape = detail.get("logits_shape")
     if shape:
         state.logits_shape = (int(shape[0]), int(shape[1]))

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.sculpting.candidates import control_places, sample_places
+from maskwright.sculpting.candidates import control_places, sample_places, suppress
 from maskwright.sculpting.choice import Click, choose_clicks
 from maskwright.sculpting.evidence import (
     MOST_ERROR,
@@ -22,12 +22,13 @@ from maskwright.sculpting.evidence import (
 )
 from maskwright.sculpting.judging import Patches
 from maskwright.sculpting.places import Judged, Place
-from maskwright.sculpting.scene import Bools
+from maskwright.sculpting.scene import Bools, Scene
 from maskwright.sculpting.state import Meter, Outcome, State, Tools, diagnose, prior_logits, redraw
 from maskwright.values import Prompt
 
-CHECKS = 6
+CHECKS = 8
 """Places put into changes that no verdict speaks about."""
+CHECKS_APART = 0.04
 NOTABLE_PX = 0.002
 """Share of the box's area from which such a change is checked."""
 
@@ -119,6 +120,8 @@ def click_and_redraw(
     best = _best(masks, scores, filled, evidence)
     new = masks[best] if allowed is None else np.where(allowed, masks[best], state.mask)
     gated, undone = evidence.gate(state.mask, new)
+    state.doubts = _doubts(tools.scene, gated, [masks[i] for i in filled])
+    record["doubts"] = [[round(x, 2), round(y, 2)] for x, y in state.doubts]
     record |= {"answer": int(best), "segmenter_score": round(float(scores[best]), 4), "changes_undone": undone}
     return (gated, record) if gated.any() else (state.mask, {**record, "kept": "nothing was left of the mask"})
 
@@ -155,18 +158,31 @@ def _places(tools: Tools, state: State, turn: int) -> list[Place]:
 
 
 def _checks(tools: Tools, state: State, turn: int) -> list[Place]:
-    """The deepest pixel of each large change of the last round that no verdict speaks about."""
+    """Places in the last round's changes that no verdict speaks about, and where the segmenter itself is in doubt."""
     if len(state.masks) < 2:
         return []
-    change = state.masks[-1] ^ state.masks[-2]
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(change.astype(np.uint8), connectivity=4)
-    for place in state.places:
-        piece = pieces[min(int(place.y), change.shape[0] - 1), min(int(place.x), change.shape[1] - 1)]
-        stats[piece, cv2.CC_STAT_AREA] = 0
+    unseen = _pieces(tools.scene, state.masks[-1] ^ state.masks[-2], state.places)
+    found = suppress(np.array([*unseen, *state.doubts]).reshape(-1, 2), CHECKS_APART * tools.scene.box.diagonal, CHECKS)
+    spots = [[*unseen, *state.doubts][i] for i in found]
+    return [Place(f"{turn}.k{n}", x, y, "check") for n, (x, y) in enumerate(spots)]
+
+
+def _doubts(scene: Scene, mask: Bools, others: Sequence[Bools]) -> list[tuple[float, float]]:
+    """The deepest pixels of the largest pieces in which other answers of the segmenter differ from the mask."""
+    return [spot for other in others for spot in _pieces(scene, mask ^ other, ())]
+
+
+def _pieces(scene: Scene, region: Bools, seen: Sequence[Place]) -> list[tuple[float, float]]:
+    """The deepest pixel of each large piece of a region that holds none of the seen places, the largest first."""
+    x0, y0, x1, y1 = scene.roi
+    part = scene.crop(region)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=4)
+    for place in seen:
+        if x0 <= place.x < x1 and y0 <= place.y < y1:
+            stats[pieces[int(place.y) - y0, int(place.x) - x0], cv2.CC_STAT_AREA] = 0
     areas = stats[1:, cv2.CC_STAT_AREA]
-    large = [int(i) + 1 for i in np.argsort(-areas)[:CHECKS] if areas[i] > NOTABLE_PX * tools.scene.box.area]
-    found = [deepest(pieces == i) for i in large]
-    return [Place(f"{turn}.k{n}", x, y, "check") for n, (x, y) in enumerate(found)]
+    large = [int(i) + 1 for i in np.argsort(-areas)[:CHECKS] if areas[i] > NOTABLE_PX * scene.box.area]
+    return [(x + x0, y + y0) for x, y in (deepest(pieces == i) for i in large)]
 
 
 def deepest(region: Bools) -> tuple[float, float]:

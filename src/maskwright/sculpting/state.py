@@ -69,6 +69,8 @@ class State:
     empty_diagnoses: int = 0
     logits_shape: tuple[int, int] | None = None
     asked_anchors: list[tuple[float, float]] = field(default_factory=list)
+    doubts: list[tuple[float, float]] = field(default_factory=list)
+    """Places where the segmenter's last answers disagree: looked at first in the next round."""
 
     @property
     def mask(self) -> Bools:
