@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines
+from maskwright.assemble.loading import load
 from maskwright.config.find import FindMode, FindSettings
 from maskwright.config.settings import Settings, resolve
 from maskwright.errors import BadSettings
@@ -22,6 +23,7 @@ from maskwright.finding.loop import find_rounds as loop_rounds
 from maskwright.finding.result import FindResult, FindRound, gather
 from maskwright.finding.session import FindSession
 from maskwright.media.images import open_image
+from maskwright.models.catalogue import find_row
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import MemoryCache
 from maskwright.plumbing.cancel import Cancel
@@ -85,24 +87,16 @@ class Finder:
 
     def _gathered(self, judge: Judge | None) -> FindEngines:
         segmenter = CountedSegmenter(self._models.need("segmenter"))
-        proposers = tuple(self._proposer(name, segmenter) for name in self.settings.proposers)
+        names = self.settings.proposers
         needs_judge = self.settings.mode in ASKING_MODES
         return FindEngines(
             segmenter=segmenter,
-            proposers=proposers,
+            proposers=tuple(_proposer(name, segmenter) for name in names),
+            closer=tuple(_proposer(name, segmenter, SPARSER.get(name)) for name in names),
             ranker=CountedRanker(self._models.need("ranker")),
             judge=judge or (self._judge() if needs_judge else None),
             sculpt=self._sculpt() if self.settings.sculpt else None,
         )
-
-    def _proposer(self, name: Any, segmenter: CountedSegmenter) -> Any:
-        from maskwright.assemble.loading import load
-        from maskwright.models.catalogue import find_row
-
-        if not isinstance(name, str):
-            return name
-        needs = dict(find_row("proposer", name).needs)
-        return load("proposer", name, **({"segmenter": segmenter} if "segmenter" in needs else {}))
 
     def _judge(self) -> Judge:
         vlm = self._models.get("vlm")
@@ -130,6 +124,94 @@ class Finder:
     def _check(self, settings: FindSettings) -> None:
         if settings.mode in ASKING_MODES and self.engines.judge is None:
             raise BadSettings(f"mode {settings.mode} needs a vision-language model.", "Name one with vlm=.")
+
+
+SPARSER: Mapping[str, Mapping[str, Any]] = {
+    "lite": {"clicks": 30, "pieces": 150, "most": 60},
+    "grid": {"points": 8},
+}
+"""How proposers are set for a part of a picture, which holds fewer things than the whole."""
+
+
+def _proposer(name: str, segmenter: CountedSegmenter, settings: Mapping[str, Any] | None = None) -> Any:
+    """A proposer by name, on the find's own segmenter where it needs one."""
+    built_on = {"segmenter": segmenter} if "segmenter" in dict(find_row("proposer", name).needs) else {}
+    return load("proposer", name, **built_on, **(settings or {}))
+
+
+def find(
+        self, image: Any, phrase: str, *, cancel: Cancel | None = None, name: str = "", **overrides: Any
+    ) -> FindResult:
+        """The answer to one phrase."""
+        picture = as_image(image)
+        settings = with_overrides(self.settings, overrides)
+        rounds = self.rounds(picture, phrase, cancel=cancel, name=name, **overrides)
+        return gather(rounds, phrase, picture, self.engines.names(), settings.model_dump(mode="json"))
+
+    def regions(self, image: Any) -> list[Mask]:
+        """Every region worth a look, best first, whatever it is called."""
+        session = self.session(as_image(image))
+        return [session.full_size(mask) for mask in session.pool((), "", Meter()).masks]
+
+    def session(self, image: Image) -> FindSession:
+        """What is known of a picture, made at its first phrase."""
+        session = self._sessions.get(image.sha256)
+        if session is None:
+            session = FindSession(image, self.engines, self.settings)
+        self._sessions.put(image.sha256, session)  # again, because it grows
+        return session
+
+    def _gathered(self, judge: Judge | None) -> FindEngines:
+        segmenter = CountedSegmenter(self._models.need("segmenter"))
+        names = self.settings.proposers
+        needs_judge = self.settings.mode in ASKING_MODES
+        return FindEngines(
+            segmenter=segmenter,
+            proposers=tuple(_proposer(name, segmenter) for name in names),
+            closer=tuple(_proposer(name, segmenter, SPARSER.get(name)) for name in names),
+            ranker=CountedRanker(self._models.need("ranker")),
+            judge=judge or (self._judge() if needs_judge else None),
+            sculpt=self._sculpt() if self.settings.sculpt else None,
+        )
+
+    def _judge(self) -> Judge:
+        vlm = self._models.get("vlm")
+        if vlm is None:
+            raise BadSettings(
+                f"mode {self.settings.mode} needs a vision-language model.",
+                "Name one with --vlm, or see: maskwright models list --kind vlm",
+            )
+        return VlmJudge(
+            Asker([vlm], budget=self.budget),
+            sees=self.settings.mode == "loop+vlm",
+            prompts=self.settings.prompts,
+        )
+
+    def _sculpt(self) -> Sculpt:
+        sculpt = importlib.import_module("maskwright.assemble.sculpting").sculpt
+        segmenter = self._models.need("segmenter")
+
+        def finish(image: Image, mask: Mask, target: str) -> Mask:
+            done: Mask | None = sculpt(image, mask=mask, target=target, segmenter=segmenter).mask
+            return mask if done is None else done
+
+        return finish
+
+    def _check(self, settings: FindSettings) -> None:
+        if settings.mode in ASKING_MODES and self.engines.judge is None:
+            raise BadSettings(f"mode {settings.mode} needs a vision-language model.", "Name one with vlm=.")
+
+
+def _proposer(name: str, segmenter: CountedSegmenter, *, sparse: bool = False) -> Any:
+    """A proposer by name, on the find's own segmenter where it needs one; `sparse`: for a part of a picture."""
+    options: dict[str, Any] = {"segmenter": segmenter} if "segmenter" in dict(find_row("proposer", name).needs) else {}
+    if sparse and name == "lite":
+        lite = importlib.import_module("maskwright.models.proposers.lite")
+        options["options"] = lite.LiteOptions(clicks=30, pieces=150, most=60)
+    elif sparse and name == "grid":
+        grid = importlib.import_module("maskwright.models.proposers.grid")
+        options["options"] = grid.GridOptions(points=8)
+    return load("proposer", name, **options)
 
 
 def find(

@@ -97,7 +97,7 @@ def read_results(folder: str | Path) -> Results:
 
 def _row(value: dict[str, Any]) -> Row:
     overlap = Overlap(value["inter"], value["union"], value["truth_px"], value["answer_px"])
-    known = ("boundary", "S", "E", "wF", "MAE", "first_conf", "first_gap", "error")
+    known = ("boundary", "S", "E", "wF", "MAE", "first_conf", "first_gap", "error", "peak_device_mib")
     return Row(
         sample=value["sample"],
         variant=value["variant"],

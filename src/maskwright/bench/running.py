@@ -170,14 +170,14 @@ def _do(run: RunFolder, job: Job, solvers: _Solvers, experiment: Experiment, dat
         )
         began = time.perf_counter()
         result = solvers.get(job.variant).solve(shown, phrase, job.sample.id)
-        row |= {"wall_s": time.perf_counter() - began, "decode_s": 0.0, "phrase": phrase}
+        row |= {"wall_s": time.perf_counter() - began, "phrase": phrase}
         row |= _of_result(result, experiment.prices) | _measured(result.mask, truth, image, experiment, dataset)
         _write_files(place, result, keep_trace=experiment.keep_traces)
     except _STOPS:
         raise
     except MaskwrightError as error:
         row |= _failed(error, job.sample)
-    row["peak_mib"] = peak_mib()
+    row |= {"peak_mib": peak_mib(), "peak_device_mib": peak_device_mib()}
     write_json(place / RESULT, row)
     run.ledger.end(job.id, "find", row["status"], error=row["error"])
     return row

@@ -204,13 +204,13 @@ def calibration(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _effort(rows: Sequence[Row]) -> dict[str, Any]:
-    """Mean rounds, calls by role, tokens and money: the same in every run."""
+    """Mean rounds, questions, tokens and money: the same in every run."""
     if not rows:
         return {}
     cost = sum((r.cost for r in rows), Cost())
     return {
         "rounds": float(np.mean([r.rounds for r in rows])),
-        "calls": {role: n / len(rows) for role, n in sorted(cost.calls.items())},
+        "questions": cost.calls.get("vlm", 0) / len(rows),
         "tokens_in": cost.tokens_in / len(rows),
         "tokens_out": cost.tokens_out / len(rows),
         "usd": cost.usd / len(rows),
@@ -218,6 +218,7 @@ def _effort(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _timings(rows: Sequence[Row]) -> dict[str, Any]:
+    """Seconds, memory, and calls of models: these depend on what was still in the caches."""
     if not rows:
         return {}
     cost = sum((r.cost for r in rows), Cost())
@@ -228,6 +229,7 @@ def _timings(rows: Sequence[Row]) -> dict[str, Any]:
         "per_phrase_s": total / len(rows),
         "per_picture_s": total / pictures,
         "stages_s": {stage: s / len(rows) for stage, s in sorted(cost.seconds.items())},
+        "calls": {role: n / len(rows) for role, n in sorted(cost.calls.items())},
         "peak_mib": max(r.peak_mib for r in rows),
         "peak_device_mib": max((r.more.get("peak_device_mib", 0.0) for r in rows), default=0.0) or None,
     }

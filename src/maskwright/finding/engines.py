@@ -64,11 +64,13 @@ Sculpt = Callable[[Image, Mask, str], Mask]
 
 @dataclass(frozen=True)
 class FindEngines:
-    """The models of one find. `judge` is needed by the modes that consult one, `sculpt` by settings.sculpt."""
+    """The models of one find. `closer` propose inside a part of the picture (the same, or sparser ones); `judge` is
+    needed by the modes that consult one, `sculpt` by settings.sculpt."""
 
     segmenter: Segmenter
     proposers: tuple[Proposer, ...]
     ranker: Ranker
+    closer: tuple[Proposer, ...] = ()
     judge: Judge | None = None
     sculpt: Sculpt | None = None
 

@@ -14,6 +14,9 @@ from maskwright.values import Box, Embedding, Image, MaskStack, Proposals, Windo
 
 Bools = NDArray[np.bool_]
 
+TWINS = 0.9
+"""Proposals that overlap more than this are one."""
+
 
 def propose(
     image: Image,
@@ -74,13 +77,14 @@ def _tidy(found: Proposals, settings: FindSettings) -> Proposals:
     """Islands and holes cleaned, dust and the whole picture left out, twins merged, the best kept."""
     if not len(found):
         return found
-    masks = np.stack([without_specks(mask) for mask in found.masks])
-    share = masks.reshape(len(masks), -1).mean(axis=1)
-    fits = np.flatnonzero((share >= settings.min_area_share) & (share <= settings.max_area_share))
-    found = Proposals(masks[fits], found.scores[fits], tuple(found.sources[i] for i in fits))
     order = np.argsort(-found.scores, kind="stable")
-    found = _pick(found, order)
-    return _pick(found, distinct(MaskStack.of(found.masks), 0.9, settings.cap))
+    stack = MaskStack.of(np.stack([without_specks(found.masks[i]) for i in order]))
+    share = stack.areas / (stack.height * stack.width)
+    fits = np.flatnonzero((share >= settings.min_area_share) & (share <= settings.max_area_share))
+    sized = MaskStack(stack.packed[fits], stack.height, stack.width)
+    kept = fits[distinct(sized, TWINS, settings.cap)]
+    masks = MaskStack(stack.packed[kept], stack.height, stack.width).unpack()
+    return Proposals(masks, found.scores[order[kept]], tuple(found.sources[order[i]] for i in kept))
 
 
 def distinct(stack: MaskStack, iou: float, limit: int) -> NDArray[np.int64]:

@@ -63,7 +63,7 @@ class FindSession:
         self._lock = threading.RLock()
         self._looks: dict[str, Look] = {}
         self._pools: dict[tuple[str, ...], Pool] = {}
-        self._rankings: dict[tuple[str, str], Ranking] = {}
+        self._rankings: dict[tuple[str, ...], Ranking] = {}
         self._scenes: dict[tuple[str, ...], Scene] = {}
         self._embedding: Embedding | None = None
 
@@ -114,9 +114,8 @@ class FindSession:
         key = f"{x0},{y0},{x1},{y1}{self._words(phrase)}"
         if key not in self._looks:
             with meter.stage("propose"):
-                found = propose_inside(
-                    self.shown, box, phrase, proposers=self.engines.proposers, settings=self.settings
-                )
+                closer = self.engines.closer or self.engines.proposers
+                found = propose_inside(self.shown, box, phrase, proposers=closer, settings=self.settings)
             self._keep(key, found, meter)
         return key
 
@@ -142,18 +141,19 @@ class FindSession:
             return self._scenes[pool.keys]
 
     def _rank(self, pool: Pool, nouns: Sequence[str]) -> Ranking:
-        """A row for each noun over all candidates; each look is ranked by itself, once a noun."""
+        """A row for each noun over all candidates, look by look. Nouns that belong together are asked together, so
+        that the answer does not depend on what was asked before."""
         with self._lock:
-            missing = [n for n in nouns if any((key, n) not in self._rankings for key in pool.keys)]
             if len(self._rankings) > MAX_RANKINGS:
-                self._rankings, missing = {}, list(nouns)
-            for key in pool.keys if missing else ():
-                regions = self._looks[key].regions
-                if regions is not None:
-                    ranking = self.engines.ranker.rank(regions, missing)
-                    self._rankings |= {(key, n): _line(ranking, i) for i, n in enumerate(missing)}
-            lines = [[self._rankings[key, n] for key in pool.keys if (key, n) in self._rankings] for n in nouns]
-            return _stacked(lines)
+                self._rankings = {}
+            found = []
+            for look_key in pool.keys:
+                regions = self._looks[look_key].regions
+                key = (look_key, *nouns)
+                if regions is not None and key not in self._rankings:
+                    self._rankings[key] = self.engines.ranker.rank(regions, list(nouns))
+                found += [self._rankings[key]] if regions is not None else []
+            return _joined(found)
 
 
 def _shrunk(image: Image, side: int) -> Image:
@@ -175,16 +175,12 @@ def _merged(keys: tuple[str, ...], found: list[Proposals]) -> Pool:
     return Pool(keys, masks, MaskStack.of(masks), quality, sources)
 
 
-def _line(ranking: Ranking, index: int) -> Ranking:
+def _joined(found: list[Ranking]) -> Ranking:
+    """Rankings of several looks side by side."""
+    if len(found) == 1:
+        return found[0]
     return Ranking(
-        ranking.logits[index : index + 1], ranking.probabilities[index : index + 1], ranking.known[index : index + 1]
-    )
-
-
-def _stacked(lines: list[list[Ranking]]) -> Ranking:
-    """One Ranking of several nouns (rows), each known by its looks (side by side)."""
-    return Ranking(
-        np.concatenate([np.concatenate([r.logits for r in line], axis=1) for line in lines]),
-        np.concatenate([np.concatenate([r.probabilities for r in line], axis=1) for line in lines]),
-        np.array([line[0].known[0] for line in lines], dtype=np.bool_),
+        np.concatenate([r.logits for r in found], axis=1),
+        np.concatenate([r.probabilities for r in found], axis=1),
+        found[0].known,
     )

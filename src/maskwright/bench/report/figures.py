@@ -58,22 +58,21 @@ def reliability(report: dict[str, Any]) -> str:
 
 
 def cost_against_quality(report: dict[str, Any]) -> str:
-    """Model calls a phrase against IoU; seconds are in the table, since they depend on the machine."""
+    """Seconds a phrase against IoU; nothing in a report without timings."""
     points = []
-    for name, effort in report["effort"].items():
-        table = report["table"].get(name)
-        if effort and table:
-            points.append((name, sum(effort["calls"].values()), table["gIoU"]))
+    for name, timing in report.get("timings", {}).items():
+        if timing and report["table"].get(name):
+            points.append((name, timing["per_phrase_s"], report["table"][name]["gIoU"]))
     if len(points) < 2:
         return ""
-    most = max(calls for _, calls, _ in points)
+    most = max(seconds for _, seconds, _ in points)
     low = min(v["low"] for _, _, v in points)
     high = max(v["high"] for _, _, v in points)
-    chart = Chart(Axis(0, most * 1.15, "model calls a phrase"), Axis(low, high, "IoU"), "Cost against quality")
-    for i, (name, calls, value) in enumerate(points):
-        chart.whisker(calls, value["low"], value["high"])
-        chart.dot(calls, value["value"], i, radius=5, note=f"{name}: {value['value']:.3f} at {calls:.1f} calls")
-        chart.label(calls, value["value"], name)
+    chart = Chart(Axis(0, most * 1.15, "seconds a phrase"), Axis(low, high, "IoU"), "Cost against quality")
+    for i, (name, seconds, value) in enumerate(points):
+        chart.whisker(seconds, value["low"], value["high"])
+        chart.dot(seconds, value["value"], i, radius=5, note=f"{name}: {value['value']:.3f} at {seconds:.2f} s")
+        chart.label(seconds, value["value"], name)
     return chart.svg()
 
 

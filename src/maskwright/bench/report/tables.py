@@ -60,27 +60,27 @@ def reliability(report: dict[str, Any]) -> Table:
 
 
 def effort(report: dict[str, Any]) -> Table:
-    """Rounds, calls, tokens and money a phrase."""
-    roles = sorted({role for e in report["effort"].values() for role in e.get("calls", {})})
-    rows = [["a phrase", "rounds", *(f"{r.replace('_', ' ')} calls" for r in roles), "tokens in", "tokens out", "USD"]]
+    """Rounds, questions, tokens and money a phrase."""
+    rows = [["a phrase", "rounds", "questions", "tokens in", "tokens out", "USD"]]
     for name, e in report["effort"].items():
         if e:
-            calls = [f"{e['calls'].get(role, 0):.2f}" for role in roles]
             tail = [f"{e['tokens_in']:.0f}", f"{e['tokens_out']:.0f}", f"{e['usd']:.5f}"]
-            rows.append([name, f"{e['rounds']:.2f}", *calls, *tail])
+            rows.append([name, f"{e['rounds']:.2f}", f"{e['questions']:.2f}", *tail])
     return rows
 
 
 def timings(report: dict[str, Any]) -> Table:
-    """Seconds and memory, of the machine it ran on."""
-    stages = sorted({s for t in report["timings"].values() for s in t.get("stages_s", {})})
-    rows = [["", "total s", "s a picture", "s a phrase", *(f"{s} s" for s in stages), "peak MiB", "peak device MiB"]]
-    for name, t in report["timings"].items():
-        if t:
-            parts = [f"{t['stages_s'].get(s, 0):.3f}" for s in stages]
-            device = "" if t["peak_device_mib"] is None else f"{t['peak_device_mib']:.0f}"
-            head = [f"{t['total_s']:.1f}", f"{t['per_picture_s']:.2f}", f"{t['per_phrase_s']:.3f}"]
-            rows.append([name, *head, *parts, f"{t['peak_mib']:.0f}", device])
+    """Seconds, memory and model calls, on the machine it ran on."""
+    found = {name: t for name, t in report["timings"].items() if t}
+    stages = sorted({s for t in found.values() for s in t["stages_s"]})
+    roles = sorted({role for t in found.values() for role in t["calls"]})
+    heads = [*(f"{s} s" for s in stages), *(f"{r.replace('_', ' ')} calls" for r in roles)]
+    rows = [["", "total s", "s a picture", "s a phrase", *heads, "peak MiB", "peak device MiB"]]
+    for name, t in found.items():
+        parts = [f"{t['stages_s'].get(s, 0):.3f}" for s in stages] + [f"{t['calls'].get(r, 0):.2f}" for r in roles]
+        device = "" if t["peak_device_mib"] is None else f"{t['peak_device_mib']:.0f}"
+        head = [f"{t['total_s']:.1f}", f"{t['per_picture_s']:.2f}", f"{t['per_phrase_s']:.3f}"]
+        rows.append([name, *head, *parts, f"{t['peak_mib']:.0f}", device])
     return rows
 
 
