@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -78,11 +80,24 @@ def checked(net: ClickNet, out: Path) -> None:
             raise SystemExit("the exported network differs from the trained one")
 
 
+def carded(out: Path, table: Path) -> None:
+    """Writes hash and size of both files into the table of weights."""
+    text = table.read_text()
+    for name in (ENCODER, DECODER):
+        data = (out / name).read_bytes()
+        row = f'{{ name = "weights/{name}", sha256 = "{hashlib.sha256(data).hexdigest()}", size = {len(data)} }}'
+        text, count = re.subn(r'\{ name = "weights/' + re.escape(name) + r'"[^}]*\}', row, text)
+        if count != 1:
+            raise SystemExit(f"{table} has no row for {name}")
+    table.write_text(text)
+
+
 def main() -> None:
     """Exports and checks."""
     ask = argparse.ArgumentParser()
     ask.add_argument("--state", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
+    ask.add_argument("--table", type=Path, help="weights.toml, to be given the new hashes")
     a = ask.parse_args()
     net = ClickNet().eval()
     saved = torch.load(a.state, map_location="cpu", weights_only=True)
@@ -93,6 +108,8 @@ def main() -> None:
         onnx.checker.check_model(str(a.out / name))
         print(name, (a.out / name).stat().st_size)
     checked(net, a.out)
+    if a.table:
+        carded(a.out, a.table)
     print("step", saved["step"], "prompts seen", saved["seen"])
 
 

@@ -33,7 +33,7 @@ _M = "maskwright.models"
 
 ROWS: tuple[Row, ...] = (
     Row("segmenter", "lite", f"{_M}.segmenters.lite:LiteSegmenter", "Apache-2.0",
-        "embedded click/box network with a pixel-exact finish"),
+        "embedded click/box network with a pixel-exact finish", weights="segmenter-lite"),
     Row("segmenter", "fake", f"{_M}.segmenters.fake:FakeSegmenter", "Apache-2.0",
         "flood of similar colours around the clicks; deterministic", fake=True),
     Row("ranker", "lite", f"{_M}.rankers.lite:LiteRanker", "Apache-2.0", "embedded region features and nouns",

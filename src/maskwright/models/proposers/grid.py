@@ -108,7 +108,8 @@ class GridProposer:
         steady = stabilities(candidates, o.offset)
         boxes = boxes_of(candidates.masks)
         corner = np.array([*crop[:2], *crop[:2]], np.float64)
-        keep = (candidates.scores > o.least_iou) & (steady >= o.least_stability) & candidates.masks.any((1, 2))
+        some: Bools = np.array([bool(m.any()) for m in candidates.masks], dtype=np.bool_)
+        keep: Bools = (candidates.scores > o.least_iou) & (steady >= o.least_stability) & some
         index = np.flatnonzero(keep & ~cut_off(boxes + corner, crop, size))
         masks = np.zeros((len(index), size[1], size[0]), dtype=np.bool_)
         masks[:, crop[1] : crop[3], crop[0] : crop[2]] = candidates.masks[index]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import cv2
@@ -14,11 +13,15 @@ from maskwright.errors import BadPrompt
 from maskwright.models.segmenters.lite_finish import FinishOptions, Frame, finished, kept_elsewhere, obeyed, spread
 from maskwright.models.segmenters.lite_network import Asked, Floats, LiteNetwork, View
 from maskwright.models.segmenters.lite_zoom import closer_box, into_view, zoom_window
+from maskwright.models.weights import locate
 from maskwright.plumbing.cache import MemoryCache
 from maskwright.values import Box, Candidates, Embedding, Image, Prompt
 
+WEIGHTS = "segmenter-lite"
 CLOSER_BYTES = 48 * 2**20
 """Features of closer looks kept at most."""
+STEADY_FROM = 5
+"""Clicks from which on a further one only changes the piece that it is about."""
 
 
 class LiteSegmenter:
@@ -41,8 +44,7 @@ class LiteSegmenter:
         self.name = name
         self.long_side, self.closer_side, self.finish = long_side, closer_side, finish
         self.options = FinishOptions()
-        self.steady_from = 99
-        folder = Path(str(resources.files("maskwright.weights"))) if weights is None else Path(weights)
+        folder = locate(WEIGHTS) if weights is None else Path(weights)
         self._network = LiteNetwork(folder, threads)
         self._closer: MemoryCache[View] = MemoryCache(CLOSER_BYTES, lambda view: view.nbytes)
 
@@ -80,7 +82,7 @@ class LiteSegmenter:
         best, frame, scores[0] = self._closer_look(embedding, prompt, logits[0], float(scores[0]))
         scores = np.minimum(scores, scores[0])
         full = self._finished(best, frame, embedding)
-        if prompt.logits is not None and len(prompt.points) >= self.steady_from:
+        if prompt.logits is not None and len(prompt.points) >= STEADY_FROM:
             earlier = spread(np.asarray(prompt.logits, np.float32).reshape(prompt.logits.shape[-2:]), whole, size)
             cell = round(max(size) / max(logits.shape[1:]))
             full = kept_elsewhere(full, earlier, prompt.points, prompt.labels, cell)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.errors import MissingWeights, ModelError
+from maskwright.errors import MissingWeights
+from maskwright.models.weights import onnx_session
 from maskwright.values import Prompt
 
 Floats = NDArray[np.float32]
@@ -86,8 +87,8 @@ class LiteNetwork:
     """The two ONNX halves on ONNX Runtime."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        self._encoder = _session(folder / "segmenter_lite_encoder.onnx", threads)
-        self._decoder = _session(folder / "segmenter_lite_decoder.onnx", threads)
+        self._encoder = _opened(folder / "segmenter_lite_encoder.onnx", threads)
+        self._decoder = _opened(folder / "segmenter_lite_decoder.onnx", threads)
 
     def look(self, pixels: NDArray[np.uint8], corner: tuple[int, int], long_side: int) -> View:
         """Features of a rectangle (h, w, 3) of a picture whose upper left pixel is `corner`."""
@@ -130,17 +131,8 @@ def _feeds(asked: Sequence[Asked], rows: int, columns: int) -> dict[str, Floats]
     }  # fmt: skip
 
 
-def _session(path: Path, threads: int) -> Any:
-    """An ONNX Runtime session; raises MissingWeights or ModelError."""
-    import onnxruntime
-
+def _opened(path: Path, threads: int) -> Any:
+    """An ONNX Runtime session; raises MissingWeights or WeightsError."""
     if not path.exists():
-        raise MissingWeights(f"{path.name} is not in the package.", "Install maskwright again.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(f"{path.name} cannot be loaded: {error}", "Install maskwright again.") from error
+        raise MissingWeights(f"{path.name} is not in {path.parent}.", "Install maskwright again.")
+    return onnx_session(path, threads=threads)
