@@ -53,7 +53,7 @@ class Ledger:
 
     def begin(self, item: str, step: str) -> int:
         """Notes that work begins; returns which attempt this is."""
-        self._db.execute(
+        self._execute(
             "INSERT INTO steps VALUES (?, ?, 'running', 1, ?, NULL, '{}', NULL) ON CONFLICT (item, step) DO UPDATE"
             " SET state = 'running', attempt = attempt + 1, began = excluded.began, ended = NULL, error = NULL",
             (item, step, time.time()),
@@ -64,7 +64,7 @@ class Ledger:
     def end(
         self, item: str, step: str, state: str, *, counters: Mapping[str, Any] | None = None, error: str | None = None
     ) -> None:
-        self._db.execute(
+        self._execute(
             "UPDATE steps SET state = ?, ended = ?, counters = ?, error = ? WHERE item = ? AND step = ?",
             (state, time.time(), json.dumps(dict(counters or {})), error, item, step),
         )
@@ -74,25 +74,34 @@ class Ledger:
     ) -> None:
         """Like `end`, also for work that this process did not see begin (it is left uncounted)."""
         now = time.time()
-        self._db.execute(
+        self._execute(
             "INSERT INTO steps VALUES (?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT (item, step) DO UPDATE"
             " SET state = excluded.state, ended = excluded.ended, counters = excluded.counters, error = excluded.error",
             (item, step, state, now, now, json.dumps(dict(counters or {})), error),
         )
 
     def get(self, item: str, step: str) -> Entry | None:
-        row = self._db.execute("SELECT * FROM steps WHERE item = ? AND step = ?", (item, step)).fetchone()
+        row = self._execute("SELECT * FROM steps WHERE item = ? AND step = ?", (item, step)).fetchone()
         return None if row is None else _entry(row)
 
     def __iter__(self) -> Iterator[Entry]:
-        return (_entry(row) for row in self._db.execute("SELECT * FROM steps ORDER BY item, step").fetchall())
+        return (_entry(row) for row in self._execute("SELECT * FROM steps ORDER BY item, step").fetchall())
 
     def counts(self) -> dict[str, int]:
         """State -> number of rows."""
-        return dict(self._db.execute("SELECT state, COUNT(*) FROM steps GROUP BY state").fetchall())
+        return dict(self._execute("SELECT state, COUNT(*) FROM steps GROUP BY state").fetchall())
 
     def close(self) -> None:
         self._db.close()
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"the ledger {self.path} cannot be used: {error}.",
+                "Make room on its disk, then run the same command again.",
+            ) from error
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
