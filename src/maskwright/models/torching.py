@@ -49,6 +49,10 @@ def choose_place(device: str = "auto", dtype: str = "auto", *, half: str = "floa
     return Place(chosen, DTYPES[name])
 
 
+_FOREIGN = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, ArithmeticError,
+            AssertionError, MemoryError)  # fmt: skip
+
+
 @contextmanager
 def mapped(name: str) -> Iterator[None]:
     """Turns what torch, transformers and diffusers raise while `name` works into ModelError and OutOfMemory."""
@@ -56,13 +60,13 @@ def mapped(name: str) -> Iterator[None]:
         yield
     except MaskwrightError:
         raise
-    except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, OSError) as error:
+    except _FOREIGN as error:
         raise _as_ours(name, error) from error
 
 
 def _as_ours(name: str, error: Exception) -> MaskwrightError:
     first = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in first.lower():
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "out of memory" in first.lower():
         return OutOfMemory(f"{name}: the device has no memory left.", "Use a smaller picture, or --device cpu.")
     return ModelError(f"{name} failed: {type(error).__name__}: {first}", "Check the input, or try another model.")
 
@@ -119,12 +123,12 @@ class Host:
         self._spare: Any = None
         self._lock = threading.Lock()
 
-    def call(self, work: Callable[[Any, Place], T]) -> T:
-        """`work(model, place)` without gradients; on a full device once more on the CPU."""
+    def call(self, work: Callable[[Any, Place], T], *, may_move: bool = True) -> T:
+        """`work(model, place)` without gradients; on a full device once more on the CPU, unless it may not move."""
         try:
             return self._work(work, self.model, self.place)
-        except OutOfMemory as error:
-            if self.place.device == "cpu":
+        except OutOfMemory:
+            if self.place.device == "cpu" or not may_move:
                 raise
             _log.warning("device full, going on with the CPU", model=self.name)
         empty_device()

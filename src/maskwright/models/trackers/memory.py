@@ -80,7 +80,7 @@ class MemoryTracker:
                 self._mark(session, index, obj, mark, square)
             shown = square.read(np.ascontiguousarray(frames[index]))[0]
             work = partial(self._step, session, square, index, shown, order.step < 0)
-            masks = self.host.call(work)
+            masks = self.host.call(work, may_move=False)  # the memory stays on its device
             _forget(session, index, order.step)
             yield index, {obj: masks.get(obj) or Mask.empty(width, height) for obj in ids}
 
