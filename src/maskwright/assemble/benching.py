@@ -15,6 +15,7 @@ from maskwright.bench.samples import Dataset
 from maskwright.config.bench import DataSettings, Experiment, Variant
 from maskwright.config.find import FindSettings
 from maskwright.config.settings import Settings, resolve
+from maskwright.finding.engines import Judge
 from maskwright.finding.result import FindResult
 from maskwright.plumbing.cancel import Cancel
 from maskwright.values import Image, Mask
@@ -23,33 +24,44 @@ Truths = Callable[[str], Mask | None]
 
 
 class FindSolver:
-    """A variant's Finder."""
+    """A variant's way of asking a Finder."""
 
-    def __init__(self, finder: Finder) -> None:
-        self.finder = finder
+    def __init__(self, finder: Finder, judge: Judge | None = None, **overrides: Any) -> None:
+        self.finder, self.judge, self.overrides = finder, judge, overrides
 
     def solve(self, image: Image, phrase: str, name: str) -> FindResult:
-        return self.finder.find(image, phrase, name=name)
+        return self.finder.find(image, phrase, judge=self.judge, name=name, **self.overrides)
 
 
 class Solvers:
-    """Makes solvers; a model named by several variants is loaded once."""
+    """Makes solvers; a model named by several variants is loaded once. `share`: variants that differ only in how they
+    ask use one Finder, and so what it knows of a picture."""
 
-    def __init__(self, settings: Settings | None = None, seed: int = 0) -> None:
+    def __init__(self, settings: Settings | None = None, seed: int = 0, *, share: bool = False) -> None:
         self._settings = settings or resolve()
         self._loaded: dict[tuple[str, str], Any] = {}
-        self._seed = seed
+        self._finders: dict[str, Finder] = {}
+        self._seed, self._share = seed, share
 
     def make(self, variant: Variant, truths: Truths) -> Solver:
         """The solver of one variant."""
-        given = {"mode": variant.mode, "max_iter": variant.max_iter, "proposers": variant.proposers}
-        settings = with_overrides(self._settings.section(FindSettings), {**given, **variant.settings})
+        asking = {"mode": variant.mode, "max_iter": variant.max_iter}
+        looking = {"proposers": variant.proposers, **variant.settings, **({"mode": variant.mode} if variant.vlm else {})}
+        judge = None if variant.oracle_error is None else OracleJudge(truths, variant.oracle_error, self._seed)
+        if not self._share:
+            return FindSolver(self._finder(variant, {**looking, **asking}, judge), judge)
+        key = repr((variant.segmenter, variant.ranker, variant.vlm, looking))
+        if key not in self._finders:
+            self._finders[key] = self._finder(variant, looking, judge)
+        return FindSolver(self._finders[key], judge, **asking)
+
+    def _finder(self, variant: Variant, given: dict[str, Any], judge: Judge | None) -> Finder:
+        settings = with_overrides(self._settings.section(FindSettings), given)
         engines = {"segmenter": self._model("segmenter", variant.segmenter)}
         engines["ranker"] = self._model("ranker", variant.ranker)
         if variant.vlm:
             engines["vlm"] = self._model("vlm", variant.vlm)
-        judge = None if variant.oracle_error is None else OracleJudge(truths, variant.oracle_error, self._seed)
-        return FindSolver(Finder(settings, engines=engines, judge=judge, resolved=self._settings))
+        return Finder(settings, engines=engines, judge=judge, resolved=self._settings)
 
     def _model(self, kind: str, name: str) -> Any:
         if (kind, name) not in self._loaded:
@@ -72,5 +84,5 @@ def run_bench(
 ) -> Iterator[Progress]:
     """Runs, or goes on with, an experiment in a folder."""
     samples = dataset or open_data(experiment.data)
-    solvers = Solvers(settings, experiment.seed)
+    solvers = Solvers(settings, experiment.seed, share=experiment.share_sessions)
     return run_experiment(experiment, samples, folder, solvers.make, cancel=cancel)

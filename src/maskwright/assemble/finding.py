@@ -55,22 +55,30 @@ class Finder:
         self._sessions: MemoryCache[FindSession] = MemoryCache(SESSION_BYTES, lambda session: session.nbytes)
 
     def rounds(
-        self, image: Any, phrase: str, *, cancel: Cancel | None = None, name: str = "", **overrides: Any
+        self,
+        image: Any,
+        phrase: str,
+        *,
+        cancel: Cancel | None = None,
+        name: str = "",
+        judge: Judge | None = None,
+        **overrides: Any,
     ) -> Iterator[FindRound]:
         """The loop, round by round. `overrides` are settings of this call (mode, max_iter, all, thresholds)."""
         settings = with_overrides(self.settings, overrides)
-        self._check(settings)
-        task = FindTask(phrase, name, cancel, self.budget)
+        if settings.mode in ASKING_MODES and judge is None and self.engines.judge is None:
+            raise BadSettings(f"mode {settings.mode} needs a vision-language model.", "Name one with vlm=.")
+        task = FindTask(phrase, name, judge, cancel, self.budget)
         return loop_rounds(self.session(as_image(image)), task, settings)
 
-    def find(
-        self, image: Any, phrase: str, *, cancel: Cancel | None = None, name: str = "", **overrides: Any
-    ) -> FindResult:
-        """The answer to one phrase."""
+    def find(self, image: Any, phrase: str, *, judge: Judge | None = None, **more: Any) -> FindResult:
+        """The answer to one phrase; takes what `rounds` takes."""
         picture = as_image(image)
-        settings = with_overrides(self.settings, overrides)
-        rounds = self.rounds(picture, phrase, cancel=cancel, name=name, **overrides)
-        return gather(rounds, phrase, picture, self.engines.names(), settings.model_dump(mode="json"))
+        rounds = self.rounds(picture, phrase, judge=judge, **more)
+        overrides = {k: v for k, v in more.items() if k not in ("cancel", "name")}
+        settings = with_overrides(self.settings, overrides).model_dump(mode="json")
+        engines = self.engines.names() | ({"judge": judge.name} if judge else {})
+        return gather(rounds, phrase, picture, engines, settings)
 
     def regions(self, image: Any) -> list[Mask]:
         """Every region worth a look, best first, whatever it is called."""
@@ -120,10 +128,6 @@ class Finder:
             return mask if done is None else done
 
         return finish
-
-    def _check(self, settings: FindSettings) -> None:
-        if settings.mode in ASKING_MODES and self.engines.judge is None:
-            raise BadSettings(f"mode {settings.mode} needs a vision-language model.", "Name one with vlm=.")
 
 
 SPARSER: Mapping[str, Mapping[str, Any]] = {

@@ -107,11 +107,15 @@ def run_experiment(
 
 
 def jobs_of(experiment: Experiment, dataset: Dataset) -> Iterator[Job]:
-    """Every job in order: sample by sample, so that a picture's phrases follow each other."""
+    """Every job in order: picture by picture, so that what was made of a picture is at hand for all its phrases."""
+    pictures: dict[str, list[Sample]] = {}
+    for sample in dataset.samples:
+        pictures.setdefault(sample.cluster, []).append(sample)
     for condition in experiment.conditions:
-        for variant in experiment.variants:
-            for sample in dataset.samples:
-                yield Job(sample, variant, condition)
+        for samples in pictures.values():
+            for variant in experiment.variants:
+                for sample in samples:
+                    yield Job(sample, variant, condition)
 
 
 def finished(folder: Path, job: Job) -> dict[str, Any] | None:

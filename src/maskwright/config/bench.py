@@ -57,4 +57,7 @@ class Experiment(Frozen):
     prices: dict[str, Price] = Field(default_factory=dict)
     """Engine name -> price; used where the engine itself reports no money."""
     boundary: bool = True
+    share_sessions: bool = False
+    """Let variants with the same engines share what was made of a picture: much quicker, but then seconds and calls
+    are those of whoever came first."""
     keep_traces: bool = True

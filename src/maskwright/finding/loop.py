@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maskwright.config.find import FindSettings
 from maskwright.finding.counting import Meter
 from maskwright.finding.deciding import Decision, decide, instances
-from maskwright.finding.engines import Answer, View
+from maskwright.finding.engines import Answer, Judge, View
 from maskwright.finding.fitting import Fit, mixed
 from maskwright.finding.result import Candidate, FindRound
 from maskwright.finding.session import FindSession, Pool
@@ -28,10 +28,12 @@ from maskwright.values import Abstain, Box, Mask
 
 @dataclass(frozen=True)
 class FindTask:
-    """What is asked of a session: the phrase, and what may stop it. `name` names the sample to the judge."""
+    """What is asked of a session: the phrase, whom to consult, and what may stop it. `name` names the sample to the
+    judge; without a `judge` the engines' own is asked."""
 
     phrase: str
     name: str = ""
+    judge: Judge | None = None
     cancel: Cancel | None = None
     budget: Budget | None = None
 
@@ -147,7 +149,7 @@ def _consult(
     session: FindSession, task: FindTask, turn: _Turn, standing: _Standing, meter: Meter, settings: FindSettings
 ) -> None:
     """Asks the judge and takes what it says into the turn; `turn.verdict` is set when that ends the loop."""
-    judge = session.engines.judge
+    judge = task.judge or session.engines.judge
     assert judge is not None, "assemble gives a judge to the modes that need one"
     turn.verdict, turn.picks = None, ()
     order = list(standing.decision.order)
