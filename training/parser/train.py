@@ -148,7 +148,7 @@ def main() -> None:
         spent = done + (time.monotonic() - start) / 60
         part = min(spent / a.minutes, 1.0)
         for group in optimiser.param_groups:
-            group["lr"] = RATE * group["share"] * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * part) + 0.003)
+            group["lr"] = float(RATE * group["share"] * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * part) + 0.003))
         loss = loss_of(network(x := (pair := batch(train, pack["grounds"], rng))[0]), pair[1], weights)
         optimiser.zero_grad()
         loss.backward()
