@@ -6,13 +6,14 @@ import html
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
-from maskwright.media.pictures import PALETTE
-from maskwright.studio.drawing import shown_scale
+from maskwright.errors import InputError
 from maskwright.studio.page.frame import I18N as T
 from maskwright.studio.page.frame import Frame
 from maskwright.studio.sessions import Session
 from maskwright.studio.shaping import Taken, take_apart
+from maskwright.values import Image
 
 _SHOWN = 5
 
@@ -25,7 +26,8 @@ class PartsTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=320):
                 self.map = gr.Image(label=T("parts_map"), type="numpy", format="webp", interactive=False, height=480,
-                                    elem_id="mw-parts", elem_classes="mw-picture", alt_text="The picture in its parts")  # fmt: skip
+                                    elem_id="mw-parts", elem_classes="mw-picture",
+                                    alt_text="The picture in its parts")  # fmt: skip
                 self.legend = gr.HTML("", elem_id="mw-legend")
             with gr.Column(scale=2, min_width=320):
                 self.run = gr.Button(T("run_parts"), variant="primary", elem_id="mw-run-parts")
@@ -55,41 +57,50 @@ class PartsTab:
 
     def show(self, session: Session) -> tuple[Any, ...]:
         """The map, the legend, both choices and the garment cards."""
-        taken: Taken = session.extras["parts"]
-        names = taken.names()
-        choices = gr.Dropdown(choices=[(name, label) for label, name in names.items()])
-        garments = [(image.rgba(), name) for name, image in taken.garments]
-        return taken.draw(session.need_picture()), _legend(taken), choices, choices, garments
+        taken = self.need(session)
+        choices = gr.Dropdown(choices=taken.labels())
+        cards = [(_rgba(image), name) for name, image in taken.dissection.garments.items()]
+        return taken.draw(), _legend(taken), choices, choices, cards
+
+    def need(self, session: Session) -> Taken:
+        """What was taken apart; raises InputError when nothing was."""
+        taken = session.extras.get("parts")
+        if not isinstance(taken, Taken):
+            raise InputError("nothing was taken apart yet.", "Press the button first.")
+        return taken
 
     def take_apart(self, session: Session, language: str) -> tuple[Any, ...]:
-        taken = take_apart(self.desk, session)
-        session.extras["parts"] = taken
-        files = [str(self.desk.offer(path)) for path in taken.files]
-        return (*self.show(session), files)
+        session.extras["parts"], paths = take_apart(self.desk, session)
+        return (*self.show(session), [str(self.desk.offer(path)) for path in paths])
 
     def toggle(self, session: Session, language: str, place: Any) -> tuple[Any, ...]:
-        taken: Taken = session.extras["parts"]
-        scale = shown_scale(session.need_picture())
-        label = int(taken.label_map[int((place[1] + 0.5) / scale), int((place[0] + 0.5) / scale)])
+        taken = self.need(session)
+        label = taken.dissection.label_at(float(place[0]), float(place[1]))
         session.extras["parts"] = taken.toggled(label)
         return self.show(session)
 
     def merged(self, session: Session, language: str, label: Any, target: Any) -> tuple[Any, ...]:
-        if "parts" in session.extras and label is not None and target is not None:
-            session.extras["parts"] = session.extras["parts"].merged(int(label), int(target))
+        if label and target:
+            session.extras["parts"] = self.need(session).merged(str(target), str(label))
         return self.show(session)
 
     def renamed(self, session: Session, language: str, label: Any, name: str) -> tuple[Any, ...]:
-        if "parts" in session.extras and label is not None and name.strip():
-            session.extras["parts"] = session.extras["parts"].renamed(int(label), name)
+        if label:
+            session.extras["parts"] = self.need(session).renamed(str(label), name)
         return self.show(session)
 
 
 def _legend(taken: Taken) -> str:
     rows = []
-    for label, name in taken.names().items():
-        red, green, blue = PALETTE[label % len(PALETTE)]
+    for label in taken.labels():
+        red, green, blue = taken.colour(label)
         hidden = " <i>(-)</i>" if label in taken.hidden else ""
-        rows.append(f'<span class="mw-swatch" style="background:rgb({red},{green},{blue})"></span>'
-                    f"{html.escape(name)}{hidden}")  # fmt: skip
+        swatch = f'<span class="mw-swatch" style="background:rgb({red},{green},{blue})"></span>'
+        rows.append(f"{swatch}{html.escape(label)}{hidden}")
     return "<p>" + "&emsp;".join(rows) + "</p>"
+
+
+def _rgba(image: Image) -> Any:
+    """A garment as RGBA pixels."""
+    alpha = np.full((image.height, image.width), 255, np.uint8) if image.alpha is None else image.alpha
+    return np.dstack([image.pixels, alpha])

@@ -8,9 +8,13 @@ import gradio as gr
 
 from maskwright.assemble.shelf import rows
 from maskwright.studio.desk import Desk
+from maskwright.studio.page.edit import EditTab
 from maskwright.studio.page.frame import I18N as T
 from maskwright.studio.page.frame import Frame
+from maskwright.studio.page.lift import LiftTab
+from maskwright.studio.page.parts import PartsTab
 from maskwright.studio.page.segment import SegmentTab
+from maskwright.studio.page.video import VideoTab
 from maskwright.studio.texts import language_of, say
 
 
@@ -20,10 +24,20 @@ def build_page(desk: Desk, *, keep_s: int) -> gr.Blocks:
     with gr.Blocks(title="maskwright", analytics_enabled=False, delete_cache=(300, max(300, keep_s))) as page:
         sid = gr.BrowserState("", storage_key="maskwright-session", secret="maskwright")
         head = gr.HTML(_head("en"), elem_classes="mw-head")
-        with gr.Tabs(elem_id="mw-tabs"), gr.Tab(T("segment"), id="segment"):
-            segment = SegmentTab(frame, sid)
+        with gr.Tabs(elem_id="mw-tabs"):
+            with gr.Tab(T("segment"), id="segment"):
+                segment = SegmentTab(frame, sid)
+            with gr.Tab(T("parts"), id="parts"):
+                PartsTab(frame, sid)
+            with gr.Tab(T("edit"), id="edit"):
+                edit = EditTab(frame, sid)
+            with gr.Tab(T("lift"), id="lift"):
+                LiftTab(frame, sid)
+            with gr.Tab(T("video"), id="video"):
+                VideoTab(frame, sid)
         with gr.Accordion(T("about"), open=False):
             gr.HTML(_about(desk))
+        edit.use.click(frame.act(edit.go_on, 1), [sid], [segment.picture])
         page.load(_opener(desk, segment), [sid], [sid, head, *segment.shown])
     return page
 
