@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
 
-_CHUNK = 8192
-"""Words taken at a time: bounds memory, and keeps float32 sums (at most 64 * _CHUNK) exact."""
+_CHUNK = 512
+"""Words taken at a time: what belongs to them stays in the processor's cache, and float32 sums stay exact."""
 
 _MOST_PAIRS = 4_000_000
 _FULL = 64
