@@ -50,7 +50,7 @@ class Batch:
                 on_row(row, tally)
 
         with RunFolder(self.out, f"{KIND}-{self.spec.kind}", settings, about=about, wait_s=self.wait_s) as run:
-            write_text(self.out / JOBS, "".join(json.dumps(_to_json(row)) + "\n" for row in self.rows))
+            write_text(self.out / JOBS, "".join(json.dumps(row_to_json(row)) + "\n" for row in self.rows))
             run.event("begun", items=len(self.rows))
             pool = Pool(run, self.spec, self.conduct)
             with interrupts(pool):
@@ -90,7 +90,7 @@ def read_rows(folder: Path) -> Rows:
     return rows
 
 
-def _to_json(row: Job | BadRow) -> Mapping[str, Any]:
+def row_to_json(row: Job | BadRow) -> Mapping[str, Any]:
     return {"id": row.id, "error": row.error} if isinstance(row, BadRow) else row.to_json()
 
 

@@ -6,6 +6,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,19 @@ def _step(spec: TaskSpec, job: Job, items: Path) -> Step:
     return Step(items, job.id, _inputs(job), {"kind": spec.kind, "job": _asked(job), **spec.settings})
 
 
-def run_item(spec: TaskSpec, task: Task, job: Job, items: Path, *, began: Callable[[str], None] | None = None) -> Row:
+def run_item(
+    spec: TaskSpec,
+    task: Task,
+    job: Job,
+    items: Path,
+    *,
+    began: Callable[[str], None] | None = None,
+    shown_image: str | None = None,
+) -> Row:
     """Works one job unless it is finished already; returns its result (`skipped` true when nothing was done).
 
-    Never raises for the item's sake: a failure is a result. `began` is told the id when work really begins.
+    Never raises for the item's sake: a failure is a result. `began` is told the id when work really begins;
+    `shown_image` is the picture's name in the result, where `job.image` is only a copy of it.
     """
     start = time.perf_counter()
     try:
@@ -64,9 +74,9 @@ def run_item(spec: TaskSpec, task: Task, job: Job, items: Path, *, began: Callab
         if spec.conduct.get("strict") and outcome.degraded:
             raise StepFailed(f"a fallback was taken: {'; '.join(outcome.degraded)}.", "Run without --strict.")
         with _step(spec, job, items).work() as out:
-            row = _written(spec, job, outcome, image, out)
+            row = _written(spec, replace(job, image=shown_image or job.image), outcome, image, out)
     except Exception as error:  # noqa: BLE001 - one bad item does not stop the others; it is told as it is
-        return failed(job.id, error, items, spec.kind, image=job.image)
+        return failed(job.id, error, items, spec.kind, image=shown_image or job.image)
     return {**row, "seconds": time.perf_counter() - start}
 
 

@@ -1,0 +1,181 @@
+"""How fast and how steady batches are: `python benchmarks/batch.py [--items 500] [--quick]`.
+
+Throughput: `Batch` with two processes (the default on two cores) against the plain sequential loop over the same
+public functions (open_image, load("segmenter").encode/predict, save_mask, overlay, save_image), in turns, so that other
+work on the machine hits both alike. Memory: peak resident set of parent and workers together at n and 10 n items.
+Writes docs/benchmarks/batch.md and batch.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import maskwright as mw
+from maskwright.assemble.batching import make_spec
+from maskwright.config.settings import resolve
+from maskwright.media.images import open_image, save_image, save_mask
+from maskwright.media.pictures import overlay
+from maskwright.media.samples import sample, sample_names
+from maskwright.runs.batch import Batch
+from maskwright.runs.jobs import Job
+from maskwright.runs.pool import Conduct
+from maskwright.values import Image, Mask
+
+ROOT = Path(__file__).resolve().parents[1]
+SIDE = 256
+
+
+def make_jobs(folder: Path, count: int) -> list[Job]:
+    """Different crops of the bundled pictures, SIDE pixels wide, with a box each."""
+    rng = np.random.default_rng(0)
+    names = sample_names()
+    jobs = []
+    for index in range(count):
+        image = sample(names[index % len(names)])
+        x, y = (int(rng.integers(0, max(1, side - SIDE))) for side in image.size)
+        part = Image(np.ascontiguousarray(image.pixels[y : y + SIDE, x : x + SIDE]))
+        path = save_image(folder / f"p{index:04d}.jpg", part)
+        w, h = part.size
+        jobs.append(Job(path.stem, str(path), box=(w * 0.2, h * 0.2, w * 0.8, h * 0.8)))
+    return jobs
+
+
+def sequential(jobs: list[Job], out: Path, segmenter: Any) -> float:
+    """Seconds of the plain loop."""
+    began = time.perf_counter()
+    for job in jobs:
+        image = open_image(job.image)
+        [found] = segmenter.predict(segmenter.encode(image), [job.prompt()])
+        mask = Mask(found.masks[0])
+        save_mask(out / f"{job.id}.png", mask)
+        save_image(out / f"{job.id}-overlay.png", overlay(image, mask))
+    return time.perf_counter() - began
+
+
+def batched(jobs: list[Job], out: Path, workers: int) -> float:
+    """Seconds of the batch, starting its processes included."""
+    batch = Batch(out, make_spec("segment", resolve(), {"overlays": True}), list(jobs), Conduct(workers, 2))
+    began = time.perf_counter()
+    summary = batch.run()
+    assert summary["done"] + summary["abstained"] == len(jobs), summary
+    return time.perf_counter() - began
+
+
+def peak_mib(jobs: list[Job], out: Path, workers: int) -> float:
+    """The most memory that this process's children held together while a batch ran in one of them."""
+    code = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import batch; from pathlib import Path; "
+        "from maskwright.runs.jobs import Job; "
+        "jobs = [Job.from_json(json.loads(line)) for line in Path(sys.argv[2]).read_text().splitlines()]; "
+        "batch.batched(jobs, Path(sys.argv[3]), int(sys.argv[4]))"
+    )
+    rows = out.with_suffix(".jobs")
+    rows.write_text("".join(json.dumps(job.to_json()) + "\n" for job in jobs))
+    command = [sys.executable, "-c", code, str(ROOT / "benchmarks"), str(rows), str(out), str(workers)]
+    process = subprocess.Popen(command)
+    most, ended = 0.0, threading.Event()
+    while not ended.wait(0.2) and process.poll() is None:
+        most = max(most, sum(_rss_mib(pid) for pid in _family(process.pid)))
+    assert process.wait() == 0
+    return most
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(p for child in children for p in _family(int(child)))]
+
+
+def _rss_mib(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except (OSError, IndexError):
+        return 0.0
+
+
+def measure(folder: Path, items: int, turns: int, memory: tuple[int, int]) -> dict[str, Any]:
+    jobs = make_jobs(folder / "in", items)
+    segmenter = mw.load("segmenter")
+    sequential(jobs[:2], folder / "warm", segmenter)
+    times: dict[str, list[float]] = {"sequential": [], "batch": []}
+    part = len(jobs) // turns
+    for turn in range(turns):
+        share = jobs[turn * part : (turn + 1) * part]
+        times["sequential"].append(sequential(share, folder / "plain", segmenter))
+        times["batch"].append(batched(share, folder / f"batch{turn}", os.cpu_count() or 2))
+        print({k: [round(v, 1) for v in row] for k, row in times.items()}, file=sys.stderr)
+    ratios = [a / b for a, b in zip(times["sequential"], times["batch"], strict=True)]
+    peaks = {}
+    for count in memory:
+        peaks[count] = round(peak_mib(_many(jobs, count), folder / f"m{count}", 2), 1)
+    return {
+        "items": items,
+        "turns": turns,
+        "seconds": times,
+        "speedup": statistics.median(ratios),
+        "ratios": ratios,
+        "peak_mib": peaks,
+    }
+
+
+def _many(jobs: list[Job], count: int) -> list[Job]:
+    """As many jobs as wanted, ids their own."""
+    return [
+        Job(f"{jobs[i % len(jobs)].id}-{i}", jobs[i % len(jobs)].image, box=jobs[i % len(jobs)].box)
+        for i in range(count)
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=500)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--memory", type=int, nargs=2, default=(100, 1000))
+    parser.add_argument("--quick", action="store_true", help="60 items, memory at 20 and 60")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
+    args = parser.parse_args()
+    if args.quick:
+        args.items, args.memory = 60, (20, 60)
+    with tempfile.TemporaryDirectory() as text:
+        found = measure(Path(text), args.items, args.turns, tuple(args.memory))
+    small, large = (found["peak_mib"][n] for n in args.memory)
+    about = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "load": os.getloadavg()[1],
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip(),
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "batch.json").write_text(json.dumps({**about, **found}, indent=1) + "\n")
+    (args.out / "batch.md").write_text(
+        f"# Batches\n\n`python benchmarks/batch.py --items {args.items}` on {about['machine']} (load {about['load']:.1f} while "
+        f"measuring), {about['date']}, commit {about['commit']}. Segmenter `lite`, {SIDE}-pixel pictures, masks "
+        "and overlays written.\n\n| figure | found | wanted |\n|---|---|---|\n"
+        f"| throughput over the plain loop (median of {args.turns} turns) | {found['speedup']:.2f}x | 1.7x |\n"
+        f"| peak memory of all processes at {args.memory[0]} items | {small:.0f} MiB | - |\n"
+        f"| peak memory of all processes at {args.memory[1]} items | {large:.0f} MiB | within 20 % |\n"
+        f"| growth | {100 * (large / small - 1):.1f} % | 20 % |\n"
+    )
+    print((args.out / "batch.md").read_text())
+    return 0 if found["speedup"] >= 1.7 and large <= 1.2 * small else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
