@@ -147,13 +147,13 @@ def shape(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
     put(scene, fill, outline(h, w, rng), "shape")
 
 
-def window(scene: Scene, target: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """The affine map from the scene to a training crop that shows the target object."""
+def window(scene: Scene, target: np.ndarray, size: tuple[int, int], rng: np.random.Generator, whole: float) -> np.ndarray:
+    """The affine map from the scene to a training crop that shows the target object; `whole`: how often all of it."""
     h, w = scene.rgb.shape[:2]
     out_h, out_w = size
     ys, xs = np.nonzero(target)
-    if rng.random() < 0.35:
-        zoom = max(out_h / h, out_w / w) if rng.random() < 0.5 else min(out_h / h, out_w / w)
+    if rng.random() < whole:
+        zoom = max(out_h / h, out_w / w) if rng.random() < 0.4 else min(out_h / h, out_w / w)
         zoom *= rng.uniform(0.9, 1.15)
     else:
         zoom = np.exp(rng.uniform(np.log(0.7), np.log(1.7)))
@@ -204,11 +204,12 @@ def built(store: Store, rng: np.random.Generator) -> Scene:
     return scene
 
 
-def sample(store: Store, rng: np.random.Generator, size: tuple[int, int], objects: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sample(store: Store, rng: np.random.Generator, size: tuple[int, int], objects: int,
+           whole: float = 0.35) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(3, H, W) uint8 crop, (K, H/4, W/4) soft truths, (H/4, W/4) loss weights."""
     while True:
         scene = built(store, rng)
-        matrix = window(scene, chosen(scene, rng), size, rng)
+        matrix = window(scene, chosen(scene, rng), size, rng, whole)
         h, w = size
         truths: list[np.ndarray] = []
         for _ in range(objects * 4):

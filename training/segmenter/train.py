@@ -25,8 +25,9 @@ from torch import Tensor
 from model import FROZEN_BLOCKS, ClickNet, load_backbone
 from samples import Store, sample
 
-SIZES = ((256, 256), (224, 320), (320, 224), (256, 256))
-PICTURES, OBJECTS = 2, 6  # a rank and step
+SMALL = ((256, 256), (224, 320), (320, 224), (256, 256))
+LARGE = ((320, 320), (288, 384), (384, 288), (320, 320))
+PICTURES, OBJECTS = 2, (6, 5)  # a rank and step; objects of small and of large crops
 
 
 class Prompts:
@@ -144,12 +145,12 @@ def round_loss(logits: Tensor, scores: Tensor, truth: Tensor, weight: Tensor, si
     return mask.mean() + 1.5 * F.mse_loss(scores, iou), iou
 
 
-def feed(store: Store, seed: int, rank: int, channel: queue.Queue) -> None:
+def feed(store: Store, seed: int, rank: int, large: bool, channel: queue.Queue) -> None:
     """Makes batches for ever; all ranks draw the same sizes, so that they take equally long."""
     rng, shared = np.random.default_rng((seed, rank)), np.random.default_rng(seed)
     while True:
-        size = SIZES[shared.integers(len(SIZES))]
-        rows = [sample(store, rng, size, OBJECTS) for _ in range(PICTURES)]
+        size = (LARGE if large else SMALL)[shared.integers(4)]
+        rows = [sample(store, rng, size, OBJECTS[large], 0.6 if large else 0.35) for _ in range(PICTURES)]
         channel.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)))
 
 
@@ -270,7 +271,7 @@ class Trainer:
         """Trains until the minutes are spent."""
         channel: queue.Queue = queue.Queue(3)
         seed = 1000 + self.step
-        threading.Thread(target=feed, args=(Store(self.a.pack), seed, self.rank, channel), daemon=True).start()
+        threading.Thread(target=feed, args=(Store(self.a.pack), seed, self.rank, self.a.large, channel), daemon=True).start()
         rng = np.random.default_rng((seed + 1, self.rank))
         total, log = self.a.minutes * 60.0, []
         start = time.monotonic() - self.spent
@@ -282,7 +283,7 @@ class Trainer:
             if self.rank == 0 and self.step % 25 == 0:
                 print(f"{self.step} {self.spent / 60:.1f}min seen {self.seen} loss,iou {np.round(np.mean(log, 0), 3)}", flush=True)
                 log = []
-            if self.rank == 0 and self.step % 100 == 0:
+            if self.rank == 0 and self.step % 50 == 0:
                 self.save()
         if self.rank == 0:
             self.save()
@@ -295,6 +296,7 @@ def main() -> None:
         ask.add_argument(name, type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=90)
     ask.add_argument("--rate", type=float, default=1.2e-3)
+    ask.add_argument("--large", action="store_true", help="the second phase: larger crops, mostly whole pictures")
     ask.add_argument("--ranks", type=int, default=2, help="processes of one thread each")
     ask.add_argument("--rank", type=int, help="be this rank only; the others are started by hand")
     a = ask.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,8 @@ from maskwright.values import Box, Candidates, Embedding, Image, Prompt
 WEIGHTS = "segmenter-lite"
 CLOSER_BYTES = 48 * 2**20
 """Features of closer looks kept at most."""
+BLEND = 0.05
+"""How much predicted IoU counts when hypotheses are averaged: smaller, and only the best count."""
 STEADY_FROM = 5
 """Clicks from which on a further one only changes the piece that it is about."""
 
@@ -34,7 +37,7 @@ class LiteSegmenter:
     def __init__(
         self,
         *,
-        long_side: int = 512,
+        long_side: int = 384,
         closer_side: int = 320,
         threads: int = 1,
         finish: bool = True,
@@ -64,6 +67,10 @@ class LiteSegmenter:
         view = _whole_view(embedding)
         asked = [Asked.of(_usable(p, embedding), view, _fitted(p.logits, view)) for p in prompts]
         logits, scores = self._network.answer(view, asked)
+        fresh = [i for i, a in enumerate(asked) if a.previous is None]
+        if fresh:
+            again = [replace(asked[i], previous=logits[i, int(np.argmax(scores[i]))]) for i in fresh]
+            logits[fresh], scores[fresh] = self._network.answer(view, again)
         return [self._candidates(embedding, *row) for row in zip(prompts, logits, scores)]
 
     def coarse(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
@@ -79,7 +86,8 @@ class LiteSegmenter:
         masks = np.empty((len(order), size[1], size[0]), dtype=np.bool_)
         for i in range(1, len(order)):
             masks[i] = self._obeying(spread(logits[i], whole, size), prompt) > 0
-        best, frame, scores[0] = self._closer_look(embedding, prompt, logits[0], float(scores[0]))
+        start = logits[0] if _is_single(prompt) else blended(logits, scores)
+        best, frame, scores[0] = self._closer_look(embedding, prompt, start, float(scores[0]))
         scores = np.minimum(scores, scores[0])
         full = self._finished(best, frame, embedding)
         if prompt.logits is not None and len(prompt.points) >= STEADY_FROM:
@@ -88,8 +96,7 @@ class LiteSegmenter:
             full = kept_elsewhere(full, earlier, prompt.points, prompt.labels, cell)
         full = self._obeying(full, prompt)
         masks[0] = full > 0
-        if frame != whole:
-            logits[0] = _shrunk(full, logits.shape[1:])
+        logits[0] = start if frame == whole else _shrunk(full, logits.shape[1:])
         return Candidates(masks, scores.astype(np.float32), logits)
 
     def _closer_look(
@@ -105,7 +112,8 @@ class LiteSegmenter:
         inner = _inside(prompt, window)
         answer, scores = self._network.answer(view, [Asked.of(inner, view, into_view(logits, embedding.size, view))])
         pick = int(np.argmax(scores[0]))
-        return answer[0, pick], Frame(view.x0, view.y0, view.width, view.height), float(scores[0, pick])
+        found = answer[0, pick] if _is_single(prompt) else blended(answer[0], scores[0])
+        return found, Frame(view.x0, view.y0, view.width, view.height), float(scores[0, pick])
 
     def _view_of(self, embedding: Embedding, window: tuple[int, int, int, int]) -> View:
         """The features of a window (x0, y0, x1, y1), kept for the next click."""
@@ -128,6 +136,18 @@ class LiteSegmenter:
     def _obeying(self, full: Floats, prompt: Prompt) -> Floats:
         reach = 0.04 * max(full.shape)
         return obeyed(full, prompt.points, prompt.labels, reach)
+
+
+def _is_single(prompt: Prompt) -> bool:
+    """Whether only one click says what is meant, so that the hypotheses differ in kind and must not be blended."""
+    return len(prompt.points) < 2 and prompt.box is None
+
+
+def blended(logits: Floats, scores: Floats) -> Floats:
+    """(h, w): the hypotheses (K, h, w) averaged, the better ones weighing more."""
+    weight = np.exp((scores - scores.max()) / BLEND)
+    out: Floats = np.tensordot(weight / weight.sum(), logits, (0, 0)).astype(np.float32)
+    return out
 
 
 def _whole_view(embedding: Embedding) -> View:
