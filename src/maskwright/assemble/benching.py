@@ -46,7 +46,9 @@ class Solvers:
     def make(self, variant: Variant, truths: Truths) -> Solver:
         """The solver of one variant."""
         asking = {"mode": variant.mode, "max_iter": variant.max_iter}
-        looking = {"proposers": variant.proposers, **variant.settings, **({"mode": variant.mode} if variant.vlm else {})}
+        looking = {"proposers": variant.proposers, **variant.settings}
+        if variant.vlm:
+            looking["mode"] = variant.mode
         judge = None if variant.oracle_error is None else OracleJudge(truths, variant.oracle_error, self._seed)
         if not self._share:
             return FindSolver(self._finder(variant, {**looking, **asking}, judge), judge)
