@@ -40,9 +40,18 @@ def sam(folder: Path, **vision: Any) -> Path:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
              "patch_size": 8, "mlp_dim": 64, "window_size": 2, "global_attn_indexes": [1], "num_pos_feats": 8}  # fmt: skip
-    decoder = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 32, "iou_head_hidden_dim": 16}
+    decoder = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "mlp_dim": 32,
+        "iou_head_hidden_dim": 16,
+    }
     prompt = {"hidden_size": 16, "image_size": 64, "patch_size": 8, "image_embedding_size": 8, "mask_input_channels": 8}
-    return _saved(folder, SamModel(SamConfig(vision_config=sizes | vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)))
+    return _saved(
+        folder,
+        SamModel(SamConfig(vision_config=sizes | vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)),
+    )
 
 
 def sam_hq(folder: Path) -> Path:
@@ -54,7 +63,9 @@ def sam_hq(folder: Path) -> Path:
     decoder = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 32,
                "iou_head_hidden_dim": 16, "vit_dim": 32}  # fmt: skip
     prompt = {"hidden_size": 16, "image_size": 64, "patch_size": 8, "image_embedding_size": 8, "mask_input_channels": 8}
-    return _saved(folder, SamHQModel(SamHQConfig(vision_config=sizes, prompt_encoder_config=prompt, mask_decoder_config=decoder)))
+    return _saved(
+        folder, SamHQModel(SamHQConfig(vision_config=sizes, prompt_encoder_config=prompt, mask_decoder_config=decoder))
+    )
 
 
 _HIERA = {"hidden_size": 16, "num_attention_heads": 1, "image_size": [128, 128], "blocks_per_stage": [1, 1, 2, 1],
@@ -76,28 +87,42 @@ def sam2(folder: Path) -> Path:
     torch.manual_seed(0)
     prompt = {"hidden_size": 32, "image_size": 128, "patch_size": 16, "mask_input_channels": 8}
     vision = _neck(Sam2HieraDetConfig(**_HIERA).to_dict())
-    return _saved(folder, Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=_DECODER)))
+    return _saved(
+        folder, Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=_DECODER))
+    )
 
 
-_MEMORY = {"memory_attention_hidden_size": 32, "memory_attention_num_layers": 1, "memory_attention_num_attention_heads": 1,
+_MEMORY = {"memory_attention_hidden_size": 128, "memory_attention_num_layers": 1, "memory_attention_num_attention_heads": 1,
            "memory_attention_feed_forward_hidden_size": 32, "memory_attention_rope_feat_sizes": [8, 8],
-           "memory_encoder_hidden_size": 32, "memory_encoder_output_channels": 16, "mask_downsampler_embed_dim": 32,
-           "memory_fuser_embed_dim": 32, "memory_fuser_intermediate_dim": 32, "memory_fuser_num_layers": 1,
+           "memory_encoder_hidden_size": 128, "memory_encoder_output_channels": 64, "mask_downsampler_embed_dim": 128,
+           "memory_fuser_embed_dim": 128, "memory_fuser_intermediate_dim": 32, "memory_fuser_num_layers": 1,
            "image_size": 128}  # fmt: skip
+
+
+_PROMPT128 = {"hidden_size": 128, "image_size": 128, "patch_size": 16, "mask_input_channels": 8}
+_DECODER128 = _DECODER | {"hidden_size": 128}
 
 
 def sam2_video(folder: Path) -> Path:
     from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VideoModel
 
     torch.manual_seed(0)
-    prompt = {"hidden_size": 32, "image_size": 128, "patch_size": 16, "mask_input_channels": 8}
-    vision = _neck(Sam2HieraDetConfig(**_HIERA).to_dict())
-    return _saved(folder, Sam2VideoModel(Sam2VideoConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=_DECODER, **_MEMORY)))
+    vision = _neck(Sam2HieraDetConfig(**_HIERA).to_dict()) | {"fpn_hidden_size": 128}
+    return _saved(
+        folder,
+        Sam2VideoModel(
+            Sam2VideoConfig(
+                vision_config=vision, prompt_encoder_config=_PROMPT128, mask_decoder_config=_DECODER128, **_MEMORY
+            )
+        ),
+    )
 
 
 def _repvit() -> Any:
-    return {"model_type": "timm_wrapper", "architecture": "repvit_m0_9", "do_pooling": False,
-            "model_args": {"features_only": True, "out_indices": [0, 1, 2, 3], "in_chans": 3}}  # fmt: skip
+    from transformers import TimmWrapperConfig
+
+    shape = {"features_only": True, "out_indices": [0, 1, 2, 3], "in_chans": 3}
+    return TimmWrapperConfig(architecture="repvit_m0_9", do_pooling=False, num_labels=2, model_args=shape)
 
 
 def edgetam(folder: Path) -> Path:
@@ -133,6 +158,38 @@ def sam3(folder: Path) -> Path:
         mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
     )  # fmt: skip
     return _saved(folder, Sam3Model(config))
+
+
+def edgetam_video(folder: Path) -> Path:
+    from transformers import EdgeTamVideoConfig, EdgeTamVideoModel
+
+    torch.manual_seed(0)
+    vision = _neck(_repvit(), (384, 192, 96, 48)) | {"fpn_hidden_size": 128, "model_type": "edgetam_vision_model"}
+    perceiver = {"perceiver_resampler_num_latents": 16, "perceiver_resampler_num_latents_2d": 16,
+                 "perceiver_resampler_hidden_size": 64, "perceiver_resampler_mlp_intermediate_size": 64,
+                 "perceiver_resampler_num_attention_heads": 1, "perceiver_resampler_attention_head_dim": 64,
+                 "perceiver_resampler_num_layers": 1, "memory_attention_rope_k_sizes": [4, 4]}  # fmt: skip
+    config = EdgeTamVideoConfig(
+        vision_config=vision, prompt_encoder_config=_PROMPT128, mask_decoder_config=_DECODER128, **_MEMORY, **perceiver
+    )
+    return _saved(folder, EdgeTamVideoModel(config))
+
+
+def sam3_video(folder: Path) -> Path:
+    from transformers import Sam3TrackerVideoConfig, Sam3TrackerVideoModel
+
+    torch.manual_seed(0)
+    config = Sam3TrackerVideoConfig(
+        vision_config=_VISION3 | {"fpn_hidden_size": 128},
+        prompt_encoder_config=_PROMPT128 | {"image_size": 112, "patch_size": 14}, mask_decoder_config=_DECODER128,
+        **_MEMORY | {"image_size": 112},
+    )  # fmt: skip
+    return _saved(folder, Sam3TrackerVideoModel(config))
+
+
+TRACKERS: dict[str, Callable[[Path], Path]] = {
+    "sam2": sam2_video, "edgetam": edgetam_video, "sam3": sam3_video,
+}  # fmt: skip
 
 
 def sam3_clicks(folder: Path) -> Path:
@@ -199,3 +256,119 @@ def openclip(folder: Path) -> Path:
 RANKERS: dict[str, Callable[[Path], Path]] = {
     "clip": clip, "metaclip2": metaclip, "siglip2": siglip, "openclip": openclip,
 }  # fmt: skip
+
+
+def grounding(folder: Path) -> Path:
+    from transformers import BertConfig, GroundingDinoConfig, GroundingDinoForObjectDetection, SwinConfig
+
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = [chr(c) for c in range(33, 127)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
+    eyes = SwinConfig(embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4, image_size=64,
+                      out_features=["stage2", "stage3", "stage4"])  # fmt: skip
+    text = BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=len(words)
+    )
+    config = GroundingDinoConfig(
+        backbone_config=eyes, text_config=text, d_model=32, encoder_layers=1, decoder_layers=2, encoder_ffn_dim=16,
+        decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2, num_queries=5, num_feature_levels=3,
+        max_text_len=64, fusion_droppath=0.0,
+    )  # fmt: skip
+    return _saved(folder, GroundingDinoForObjectDetection(config))
+
+
+def owl(folder: Path) -> Path:
+    from transformers import Owlv2Config, Owlv2ForObjectDetection
+
+    torch.manual_seed(0)
+    sizes = _towers(save_words(folder), 16)
+    return _saved(folder, Owlv2ForObjectDetection(Owlv2Config(**sizes, projection_dim=32)))
+
+
+def florence(folder: Path) -> Path:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BartConfig, Florence2Config, Florence2ForConditionalGeneration, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    places = [f"<loc_{i}>" for i in range(20)]
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<image>", *pre_tokenizers.ByteLevel.alphabet(), *places]
+    plain = Tokenizer(models.BPE({w: i for i, w in enumerate(words)}, [], unk_token="<unk>"))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=plain, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>",
+        additional_special_tokens=["<image>", *places],
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    text = BartConfig(vocab_size=len(words), d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+                      decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=2048,
+                      decoder_start_token_id=2, forced_eos_token_id=None)  # fmt: skip
+    eyes = {"depths": [1, 1, 1, 1], "embed_dim": [8, 8, 16, 16], "num_heads": [1, 1, 2, 2], "num_groups": [1, 1, 2, 2],
+            "window_size": 4, "projection_dim": 32, "patch_size": [7, 3, 3, 3]}  # fmt: skip
+    config = Florence2Config(text_config=text.to_dict(), vision_config=eyes, image_token_id=4)
+    return _saved(folder, Florence2ForConditionalGeneration(config))
+
+
+PROPOSERS: dict[str, Callable[[Path], Path]] = {"grounding": grounding, "owl": owl, "florence": florence}
+
+
+def depth(folder: Path) -> Path:
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+
+    torch.manual_seed(3)
+    eyes = Dinov2Config(hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32, image_size=56,
+                        patch_size=14, out_features=["stage1", "stage2", "stage3", "stage4"],
+                        reshape_hidden_states=False)  # fmt: skip
+    config = DepthAnythingConfig(
+        backbone_config=eyes, patch_size=14, reassemble_hidden_size=32, neck_hidden_sizes=[8, 8, 16, 16],
+        fusion_hidden_size=16, head_hidden_size=8, reassemble_factors=[4, 2, 1, 0.5],
+    )  # fmt: skip
+    return _saved(folder, DepthAnythingForDepthEstimation(config))
+
+
+def vitmatte(folder: Path) -> Path:
+    from transformers import VitDetConfig, VitMatteConfig, VitMatteForImageMatting
+
+    torch.manual_seed(0)
+    eyes = VitDetConfig(num_channels=4, image_size=32, patch_size=16, hidden_size=32, num_hidden_layers=2,
+                        num_attention_heads=2, out_features=["stage2"])  # fmt: skip
+    return _saved(folder, VitMatteForImageMatting(VitMatteConfig(
+        backbone_config=eyes, hidden_size=32, convstream_hidden_sizes=[4, 8, 16], fusion_hidden_sizes=[16, 8, 8, 4]
+    )))  # fmt: skip
+
+
+CLOTHES = ["Background", "Hat", "Hair", "Upper-clothes", "Skirt", "Left-shoe", "Face", "Left-arm", "Bag", "Scarf"]
+
+
+def segformer(folder: Path) -> Path:
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    torch.manual_seed(0)
+    config = SegformerConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], decoder_hidden_size=16,
+                             num_attention_heads=[1, 1, 2, 2], id2label=dict(enumerate(CLOTHES)))  # fmt: skip
+    return _saved(folder, SegformerForSemanticSegmentation(config))
+
+
+def sapiens(folder: Path) -> Path:
+    from transformers import Sapiens2Config, Sapiens2ForSemanticSegmentation
+
+    torch.manual_seed(0)
+    config = Sapiens2Config(
+        hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_attention_heads=2,
+        num_first_full_attention_layers=1, num_last_full_attention_layers=1, image_size=[64, 48],
+        id2label=dict(enumerate(CLOTHES)),
+        head_config={"upsample_out_channels": [16, 16], "conv_out_channels": [16]},
+    )  # fmt: skip
+    return _saved(folder, Sapiens2ForSemanticSegmentation(config))
+
+
+def vitpose(folder: Path) -> Path:
+    from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation
+
+    torch.manual_seed(0)
+    eyes = VitPoseBackboneConfig(image_size=[64, 48], patch_size=[16, 16], hidden_size=32, num_hidden_layers=2,
+                                 num_attention_heads=2, mlp_ratio=2, out_indices=[2])  # fmt: skip
+    config = VitPoseConfig(backbone_config=eyes, num_labels=17, use_simple_decoder=False)
+    return _saved(folder, VitPoseForPoseEstimation(config))

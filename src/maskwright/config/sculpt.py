@@ -13,7 +13,7 @@ class SculptSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: Literal["points", "anchors"] = "points"
-    rounds: int = Field(4, ge=1, le=50)
+    rounds: int | None = Field(None, ge=1, le=50, description="None: 4 for points, 6 for anchors")
     seed: int = 0
     grow: float = Field(0.2, ge=0, le=2, description="the ROI is the box grown by this share of itself")
 
@@ -36,8 +36,8 @@ class SculptSettings(BaseModel):
     sheets_per_call: int = Field(2, ge=1, le=4)
     reasks: int = Field(4, ge=0, description="missing cells asked again alone, a round")
 
-    anchors: int | Literal["auto"] = 8
-    anchors_per_round: int = Field(4, ge=1, le=32)
+    anchors: int | Literal["auto"] = "auto"
+    anchors_per_round: int = Field(8, ge=1, le=32)
     ratio: float = Field(0.6, gt=0, le=2, description="side of an anchor's square, of the ROI's short side")
     narrow: float = Field(0.6, gt=0, le=1, description="each later round's squares are so much smaller")
     cells: Literal[2, 4] = 4
@@ -55,6 +55,10 @@ class SculptSettings(BaseModel):
     oracle_error: float = Field(0.0, ge=0, le=0.5, description="how often the oracle errs (tests and measuring)")
     per_minute: float | None = Field(None, gt=0, description="questions a minute")
     cache: str | None = Field(None, description="SQLite file of answers, shared by runs")
+
+    @property
+    def most_rounds(self) -> int:
+        return self.rounds or {"points": 4, "anchors": 6}[self.strategy]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

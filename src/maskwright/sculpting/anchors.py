@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskwright.sculpting.candidates import contour_places, control_places
+from maskwright.sculpting.candidates import contour_places, control_places, sample_places
 from maskwright.sculpting.evidence import Evidence, error_rate
 from maskwright.sculpting.places import Anchor, AnchorAsk, Cell, Judged, Place
 from maskwright.sculpting.points import (
@@ -28,6 +28,9 @@ from maskwright.values import Abstain
 USUAL = 8
 CELL_NAMES = {2: ("inside", "outside"), 4: ("inside a", "inside b", "outside a", "outside b")}
 LEAST_RATIO = 0.12
+GOLDEN = 0.618
+CORE = 4
+"""Places well inside the first mask that are judged once."""
 ASKED_BEFORE = 0.5
 """Weight of an anchor near one that was asked before."""
 
@@ -36,7 +39,10 @@ def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter
     """One round: anchors, the judge's choice, cells, verdicts, clicks, redraw near the asked anchors only."""
     tools.check()
     ratio = max(LEAST_RATIO, tools.settings.ratio * tools.settings.narrow ** (turn - 1))
-    anchors = place_anchors(tools.scene, state.mask, tools.settings.anchors, min(ratio, tools.settings.ratio))
+    ratio = min(ratio, tools.settings.ratio)
+    anchors = place_anchors(
+        tools.scene, state.mask, tools.settings.anchors, ratio, start=(0.5 + GOLDEN * (turn - 1)) % 1
+    )
     anchors = [_weigh(anchor, state.asked_anchors) for anchor in anchors]
     detail: dict[str, Any] = {"phase": "round", "anchors": [a.to_json() for a in anchors], "points": []}
     if not anchors:
@@ -53,13 +59,14 @@ def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter
     return _act(tools, state, chosen, {**detail, "candidates": [j.to_json() for j in judged]}, meter)
 
 
-def place_anchors(scene: Scene, mask: Bools, count: int | str, ratio: float) -> list[Anchor]:
-    """Anchors spread by arc length over all contours, holes included; "auto": more for long contours."""
+def place_anchors(scene: Scene, mask: Bools, count: int | str, ratio: float, *, start: float = 0.5) -> list[Anchor]:
+    """Anchors spread by arc length over all contours, holes included; "auto": more for long contours. `start` 0..1
+    moves them all along, so that rounds look at different places."""
     small = scene.shrink(mask)
     if not small.any() or small.all():
         return []
     number = _auto_count(scene, small) if count == "auto" else int(count)
-    xy, normals = contour_places(small, number, start=0.5)
+    xy, normals = contour_places(small, number, start=start)
     full = scene.to_full(xy)
     side = max(8.0, ratio * scene.short_side)
     return [
@@ -72,12 +79,13 @@ def split_square(anchor: Anchor, mask: Bools, cells: int, turn: int) -> list[Cel
     """The square's cells that hold pixels to click on: inner ones inside the mask, outer ones outside it."""
     half = anchor.side_px / 2
     spans = ((-half, half),) if cells == 2 else ((-half, 0.0), (0.0, half))
+    regions = {True: mask, False: ~mask}
     out: list[Cell] = []
     names = CELL_NAMES[cells]
     for index, (inside, (low, high)) in enumerate((i, s) for i in (True, False) for s in spans):
         far = -half if inside else half
         corners = [_corner(anchor, u, v) for u, v in ((low, 0.0), (high, 0.0), (high, far), (low, far))]
-        spot = _spot(corners, mask if inside else ~mask, mask.shape)
+        spot = _spot(corners, regions[inside], mask.shape)
         if spot is not None:
             place = Place(f"{turn}.a{anchor.number}.{index}", *spot, "anchor", anchor.weight)
             out.append(Cell(place, anchor.number, tuple(corners), inside, names[index]))
@@ -118,13 +126,17 @@ def _pick(
 
 
 def _judge_cells(tools: Tools, state: State, cells: Sequence[Cell], cues: str, meter: Meter) -> list[Judged]:
-    """Verdicts on the cells' dots, and once a run on the controls; both are added to the state."""
+    """Verdicts on the cells' dots, and once a run on the controls and the mask's core, which show what the judge's
+    word is worth; all are added to the state."""
     with meter.of("judge"):
         verdicts = tools.judge.look_at_cells(tools.scene, state.mask, cells, cues)
     judged = [replace(j, score=j.p) for j in (Judged(c.place, (v,)) for c, v in zip(cells, verdicts))]
     if not state.controls:
         controls = control_places(tools.scene, state.mask, tools.settings.controls)
-        _, state.controls = judge_places(tools, state, [], controls, cues, meter)
+        sampled = sample_places(tools.scene, state.mask, turn=0)
+        core = [place for place in sampled if place.sampler == "inside"][:CORE]
+        sure, state.controls = judge_places(tools, state, core, controls, cues, meter)
+        judged += sure
     state.judged += judged
     return judged
 
@@ -158,7 +170,15 @@ def _corner(anchor: Anchor, along: float, out: float) -> tuple[float, float]:
 
 def _spot(corners: Sequence[tuple[float, float]], region: Bools, shape: tuple[int, ...]) -> tuple[float, float] | None:
     """The deepest pixel of the cell within `region`, or None when they do not meet."""
-    cell = np.zeros(shape, dtype=np.uint8)
-    cv2.fillConvexPoly(cell, np.round(np.array(corners)).astype(np.int32), 1)
-    both = cell.view(np.bool_) & region
-    return deepest(both) if both.any() else None
+    outline = np.round(np.array(corners)).astype(np.int32)
+    x0, y0 = np.maximum(outline.min(axis=0), 0).tolist()
+    x1, y1 = np.minimum(outline.max(axis=0) + 1, shape[1::-1]).tolist()
+    if x1 <= x0 or y1 <= y0:
+        return None
+    cell = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
+    cv2.fillConvexPoly(cell, outline - (x0, y0), 1)
+    both = cell.view(np.bool_) & region[y0:y1, x0:x1]
+    if not both.any():
+        return None
+    x, y = deepest(both)
+    return x + x0, y + y0

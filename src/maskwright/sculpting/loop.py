@@ -40,7 +40,7 @@ def sculpt_loop(tools: Tools, start: Mask | None = None, resume: Trace | None = 
         state.logits_shape = first.detail["logits_shape"]
         yield first
     cues, stop = compress_cues(tools.settings.cues), None
-    for turn in range(done + 1, tools.settings.rounds + 1):
+    for turn in range(done + 1, tools.settings.most_rounds + 1):
         step, stop = _round(tools, state, turn, cues)
         yield step
         if stop is not None:
@@ -72,6 +72,7 @@ def _round(tools: Tools, state: State, turn: int, cues: str) -> tuple[Round, str
     failed: str | None = None
     try:
         outcome = STRATEGIES[tools.settings.strategy](tools, state, turn, cues, meter)
+        failed = _spent(tools)
     except BudgetSpent as error:
         failed, outcome = "budget spent", Outcome(before, {"phase": "round", "error": error.message})
     except ModelError as error:
@@ -87,9 +88,16 @@ def _round(tools: Tools, state: State, turn: int, cues: str) -> tuple[Round, str
     )
     change = 1 - iou(outcome.mask, before)
     detail = {**outcome.detail, "stop": stop, "degraded": list(tools.judge.degraded)}
-    cost = meter.read()
-    tools.budget.spend(replace(cost, calls={k: n for k, n in cost.calls.items() if k == "vlm"}))
-    return Round(turn, Mask(outcome.mask), change=change, detail=detail, cost=cost), stop
+    return Round(turn, Mask(outcome.mask), change=change, detail=detail, cost=meter.read()), stop
+
+
+def _spent(tools: Tools) -> str | None:
+    """A word when nothing more may be spent."""
+    try:
+        tools.budget.check()
+    except BudgetSpent:
+        return "budget spent"
+    return None
 
 
 def _grown(tools: Tools, rounds: Sequence[Round]) -> Tools:

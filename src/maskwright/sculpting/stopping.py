@@ -18,12 +18,13 @@ def iou(a: Bools, b: Bools) -> float:
 
 def boundary_f(a: Bools, b: Bools, share: float = 0.008) -> float:
     """F measure of two rims, matched within `share` of the diagonal; 1.0 when both are empty."""
-    rim_a, rim_b = _rim(a), _rim(b)
+    reach = max(1, round(share * float(np.hypot(*a.shape))))
+    near = _around(a | b, reach + 2)
+    rim_a, rim_b = _rim(a)[near], _rim(b)[near]
     if not rim_a.any() and not rim_b.any():
         return 1.0
     if not rim_a.any() or not rim_b.any():
         return 0.0
-    reach = max(1, round(share * float(np.hypot(*a.shape))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     precision = float(np.mean(cv2.dilate(rim_b.astype(np.uint8), kernel)[rim_a]))
     recall = float(np.mean(cv2.dilate(rim_a.astype(np.uint8), kernel)[rim_b]))
@@ -55,6 +56,17 @@ def why_stop(
         if max(moves) < least_boundary:
             return "rim settled"
     return None
+
+
+def _around(mask: Bools, margin: int) -> tuple[slice, slice]:
+    """The part of the array that holds the mask with a margin."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.s_[0:0, 0:0]
+    return np.s_[
+        max(0, int(rows[0]) - margin) : int(rows[-1]) + margin + 1,
+        max(0, int(columns[0]) - margin) : int(columns[-1]) + margin + 1,
+    ]
 
 
 def _rim(mask: Bools) -> Bools:
