@@ -28,7 +28,7 @@ class LiteCaptioner:
 
     def caption(self, images: Sequence[Image], masks: Sequence[Mask]) -> str:
         """One sentence for all pictures, the masked parts left out."""
-        labs = [_lab(image) for image in images]
+        labs = [_lab(image, mask) for image, mask in zip(images, masks, strict=True)]
         seen = [~_fitted(mask, lab) for mask, lab in zip(masks, labs, strict=True)]
         light = float(np.mean([lab[..., 0][s].mean() if s.any() else 50 for lab, s in zip(labs, seen, strict=True)]))
         upper, lower = (_colours(labs, seen, half) for half in (0, 1))
@@ -37,11 +37,15 @@ class LiteCaptioner:
         return f"{_light(light)} scene with {upper} above and {lower} below, {texture} surfaces and steady light."
 
 
-def _lab(image: Image) -> NDArray[np.float32]:
+def _lab(image: Image, mask: Mask) -> NDArray[np.float32]:
+    """(h, w, 3) CIE Lab, small; what is masked has the mean colour of the rest."""
     scale = min(1.0, 192 / max(image.size))
     size = (max(8, round(image.width * scale)), max(8, round(image.height * scale)))
     small = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+    hole = _fitted(mask, lab)
+    lab[hole] = lab[~hole].mean(axis=0) if not hole.all() else (58, 0, 0)
+    return lab
 
 
 def _fitted(mask: Mask, lab: NDArray[np.float32]) -> NDArray[np.bool_]:

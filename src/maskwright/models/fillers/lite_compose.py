@@ -63,7 +63,8 @@ def _blend(seen: Seen, colours: Floats, some: NDArray[np.bool_]) -> Frame:
     x0, y0, x1, y1 = _span(seen.where, width, height)
     local = (seen.where // width - y0) * (x1 - x0) + seen.where % width - x0
     crop = seen.frame[y0:y1, x0:x1].astype(np.float32).reshape(-1, 3)
-    shift = _shift(crop, local, seen.inner, colours, some, (y1 - y0, x1 - x0))
+    margin = ~seen.inner & some
+    shift = _shift(crop[local[margin]] - colours[margin], local[margin], (y1 - y0, x1 - x0))
     usable = seen.inner & some
     filled = crop.copy()
     filled[local[usable]] = colours[usable] + shift[local[usable]]
@@ -77,17 +78,12 @@ def _blend(seen: Seen, colours: Floats, some: NDArray[np.bool_]) -> Frame:
     return frame
 
 
-def _shift(
-    crop: Floats, local: Ints, inner: NDArray[np.bool_], colours: Floats, some: NDArray[np.bool_],
-    shape: tuple[int, int],
-) -> Floats:  # fmt: skip
-    """(pixels, 3): the difference seen on the margin, smooth across the hole."""
-    margin = ~inner & some
-    gap = np.zeros((len(crop), 3), np.float32)
-    known = np.zeros(len(crop), np.float32)
-    gap[local[margin]] = np.clip(crop[local[margin]] - colours[margin], -LARGEST_SHIFT, LARGEST_SHIFT)
-    known[local[margin]] = 1
-    return push_pull(gap.reshape(*shape, 3), known.reshape(shape)).reshape(-1, 3)
+def _shift(gap: Floats, at: Ints, shape: tuple[int, int]) -> Floats:
+    """(pixels, 3): the difference seen at the margin's pixels `at`, smooth across the hole."""
+    values, known = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
+    values.reshape(-1, 3)[at] = np.clip(gap, -LARGEST_SHIFT, LARGEST_SHIFT)
+    known.reshape(-1)[at] = 1
+    return push_pull(values, known).reshape(-1, 3)
 
 
 def _span(where: Ints, width: int, height: int) -> tuple[int, int, int, int]:

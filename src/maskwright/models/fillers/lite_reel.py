@@ -42,7 +42,7 @@ class Reel:
         self._shape = frames[0].shape if len(frames) else (0, 0, 3)
         self.size = (self._shape[1], self._shape[0])
         self._small_size = motion.working_size(*self.size, long_side)
-        self.margin = max(2, round(0.006 * max(self.size)))
+        self.margin = max(3, round(0.006 * max(self.size)))
         self._seen: dict[int, Seen] = {}
         self._motions: dict[int, tuple[motion.Motion, motion.Motion]] = {}
         self._gain: dict[int, Floats] = {}

@@ -142,6 +142,15 @@ class EdgeTamTracker(MemoryTracker):
 
     kind, session = EdgeTamVideoModel, EdgeTamVideoInferenceSession
 
+    def track(self, frames: Sequence[Frame], prompts: Marks) -> Iterator[tuple[int, dict[int, Mask]]]:
+        """As for the others; marks are clicks and boxes, or masks on one frame (transformers cannot mix them)."""
+        kinds = {
+            (isinstance(m, Mask), index * isinstance(m, Mask)) for index, ms in prompts.items() for m in ms.values()
+        }
+        if len(kinds) > 1:
+            raise BadPrompt(f"{self.name} cannot follow masks and clicks at once.", "Mark all objects in one way.")
+        return super().track(frames, prompts)
+
 
 class Sam3Tracker(MemoryTracker):
     """SAM 3's tracker by clicks and masks."""
