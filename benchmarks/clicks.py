@@ -29,6 +29,7 @@ from maskwright.values import Image, Prompt
 Bools = NDArray[np.bool_]
 CLICKS = (1, 3, 5, 10)
 TARGET = 0.85
+NAMES = ("lite", "lite, no logits handed back", "merge tree", "grabCut", "random walker")
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +251,9 @@ def methods(names: Sequence[str], weights: Path | None) -> dict[str, Callable[[O
 def table_of(rows: dict[str, dict[str, float]]) -> str:
     """A Markdown table."""
     columns = ["objects", "box", *(f"clicks_{k}" for k in CLICKS), "noc85", "worse_share", "encode_ms", "prompt_ms"]
-    titles = ["objects", "box", *(f"{k} clicks" for k in CLICKS), "NoC@85", "clicks that cost > .02", "encode ms", "click ms"]
+    titles = ["objects", "box", *(f"{k} clicks" for k in CLICKS), "NoC@85", "cost > .02", "encode ms", "click ms"]
+    if any("commit" in row for row in rows.values()):
+        columns, titles = [*columns, "commit"], [*titles, "commit"]
     lines = ["| method | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name, row in rows.items():
         cells = [_cell(c, row.get(c)) for c in columns]
@@ -258,9 +261,9 @@ def table_of(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(column: str, value: float | None) -> str:
-    if value is None:
-        return ""
+def _cell(column: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
     if column == "objects" or column.endswith("_ms"):
         return f"{value:.0f}"
     return f"{value:.1%}" if column == "worse_share" else f"{value:.2f}" if column == "noc85" else f"{value:.3f}"
@@ -276,14 +279,23 @@ def where() -> dict[str, str]:
 def written(out: Path, result: dict[str, Any]) -> None:
     """The JSON and the page."""
     out.mkdir(parents=True, exist_ok=True)
+    if (out / "clicks.json").exists():
+        earlier = json.loads((out / "clicks.json").read_text())
+        result["all"] |= {name: row for name, row in earlier["all"].items() if name not in result["all"]}
+        for part in ("by_source", "same_on_threads"):
+            result[part] = result.get(part) or earlier.get(part)
+    result["all"] = {name: result["all"][name] for name in NAMES if name in result["all"]}
     (out / "clicks.json").write_text(json.dumps(result, indent=1) + "\n")
     place = result["where"]
+    by_source = ["", "## `lite` by source", "", table_of(result["by_source"])] if result["by_source"] else []
     parts = [
         "# Clicks and boxes", "",
         f"`python benchmarks/clicks.py --data DEV`, {place['machine']}, {place['date']}, commit {place['commit']}.",
         "Mean IoU at full size; boxes 10 % larger than the object, each click at the centre of the largest error region.",
         "Times: processor milliseconds, median, one thread; a click of `lite` includes the closer look and the finish.",
-        "", table_of(result["all"]), "", "## `lite` by source", "", table_of(result["by_source"]), "",
+        "\"cost > .02\": share of further clicks that lower the IoU by more than 0.02. Each row says at which commit it",
+        "was measured; a run replaces the rows of the methods it is asked for.",
+        "", table_of(result["all"]), *by_source, "",
         f"Same bytes on one and two threads: {'yes' if result['same_on_threads'] else 'no'}.", "",
     ]  # fmt: skip
     (out / "clicks.md").write_text("\n".join(parts))
@@ -310,11 +322,14 @@ def main() -> None:
         print(case.name, {n: f"{o[-1].box:.2f} " + " ".join(f"{v:.2f}" for v in o[-1].clicks) for n, o in outcomes.items()}, flush=True)
     first = outcomes[next(iter(outcomes))]
     by_source = {s: summary([o for o, t in zip(first, sources) if t == s]) for s in dict.fromkeys(sources)}
-    result = {"where": where(), "all": {n: summary(o) for n, o in outcomes.items()}, "by_source": by_source,
-              "same_on_threads": same_on_threads(a.data, a.weights)}
-    print(table_of(result["all"]))
+    here = where()
+    rows = {n: summary(o) | {"commit": here["commit"]} for n, o in outcomes.items()}
+    result: dict[str, Any] = {"where": here, "all": rows}
+    if "lite" in outcomes:
+        result |= {"by_source": by_source, "same_on_threads": same_on_threads(a.data, a.weights)}
+    print(table_of(rows))
     print(table_of(by_source))
-    if not asked and not a.limit:
+    if not a.limit and not a.weights:
         written(a.out, result)
 
 
