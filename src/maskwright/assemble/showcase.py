@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from maskwright.assemble.engines import Engines
 from maskwright.errors import MissingError
 from maskwright.media.images import save_image, save_mask
-from maskwright.media.pictures import cutout, mark, overlay, side_by_side
+from maskwright.media.pictures import cutout, mark, overlay, overlay_many, side_by_side
 from maskwright.media.samples import sample
 from maskwright.plumbing.files import write_text
 from maskwright.values import Box, Image, Mask, Prompt
@@ -136,7 +136,9 @@ class Showcase:
 
         image = sample("astronaut")
         found = parts(image)
-        sheet = side_by_side([image, found.picture(image)], ["picture", "parts"], height=320)
+        names = [found.parts.labels[i] for i in np.unique(found.parts.label_map) if i]
+        tinted = overlay_many(image, [found.mask_of(name) for name in names], opacity=0.6)
+        sheet = side_by_side([image, tinted], ["picture", ", ".join(names)], height=320)
         return Exhibit("Parts", "A figure taken apart: garments, hair, skin.", [self._save("parts.png", sheet)],
                        "maskwright parts figure.png")  # fmt: skip
 

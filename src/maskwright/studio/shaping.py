@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.assemble.shaping import cut, edit, lift, parts, plan
+from maskwright.assemble.shaping import cut, edit, lift, parts
+from maskwright.assemble.shaping import plan_edit as plan_of
 from maskwright.media.pictures import mark
 from maskwright.shaping.garments import Dissection, colour_of
 from maskwright.studio.desk import Desk
@@ -84,7 +85,7 @@ class Edited:
 def plan_edit(desk: Desk, session: Session, words: str) -> Any:
     """What the words would do, before anything is done; raises errors of maskwright.errors for what cannot be done."""
     session.need_picture()
-    return plan(words).to_json()
+    return plan_of(words).to_json()
 
 
 def make_edit(desk: Desk, session: Session, words: str) -> Edited:
@@ -92,7 +93,7 @@ def make_edit(desk: Desk, session: Session, words: str) -> Edited:
     picture, mask = session.need_picture(), session.board.thing.mask
     with working_for(session.id):
         done = edit(picture, words, mask, inpainter=desk.models.get("inpainter"))
-    return Edited(done.image, done.plan.to_json(), done.drift.differing_outside)
+    return Edited(done.image, done.plan.to_json() if done.plan else {}, done.drift.differing_outside)
 
 
 def make_lift(desk: Desk, session: Session, faces: int) -> Job:
