@@ -1,6 +1,6 @@
 """Click curves on the held-out pictures of the training sources: what every decision of the recipe is made by.
 
-    python training/segmenter/evaluate.py --pack pack.npz --weights DIR [--objects 120] [--set closer_side=0 ...]
+python training/segmenter/evaluate.py --pack pack.npz --weights DIR [--objects 120] [--set closer_side=0 ...]
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from clicks import Case, Outcome, lite, simulated, summary, table_of  # noqa: E402
-from samples import KIND_WEIGHT, Store  # noqa: E402
+from clicks import Case, Outcome, lite, simulated, summary, table_of
+from samples import KIND_WEIGHT, Store
 
-from maskwright.models.segmenters.lite import LiteSegmenter  # noqa: E402
-from maskwright.values import Image  # noqa: E402
+from maskwright.models.segmenters.lite import LiteSegmenter
+from maskwright.values import Image
 
 
 def held_out_cases(pack: Path, objects: int, seed: int = 3) -> list[Case]:

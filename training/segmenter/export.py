@@ -1,6 +1,6 @@
 """Writes the averaged weights as two ONNX files and checks them against the network at other sizes.
 
-    python training/segmenter/export.py --state DIR/state.pt --out src/maskwright/weights
+python training/segmenter/export.py --state DIR/state.pt --out src/maskwright/weights
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from torch import Tensor, nn
-
 from model import ClickNet
+from torch import Tensor, nn
 
 ENCODER, DECODER = "segmenter_lite_encoder.onnx", "segmenter_lite_decoder.onnx"
 PROMPTS = ("points", "labels", "boxes", "has_box", "previous", "has_previous")
@@ -29,8 +28,18 @@ class OnePicture(nn.Module):
         super().__init__()
         self.decoder = net.decoder
 
-    def forward(self, embedding: Tensor, keys: Tensor, skip: Tensor, points: Tensor, labels: Tensor, boxes: Tensor,
-                has_box: Tensor, previous: Tensor, has_previous: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        embedding: Tensor,
+        keys: Tensor,
+        skip: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        boxes: Tensor,
+        has_box: Tensor,
+        previous: Tensor,
+        has_previous: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         n = points.shape[0]
         wide = [f.expand(n, -1, -1, -1) for f in (embedding, keys, skip)]
         return self.decoder(*wide, points, labels, boxes, has_box, previous, has_previous)
@@ -41,8 +50,14 @@ def prompts(n: int, clicks: int, h: int, w: int) -> tuple[Tensor, ...]:
     torch.manual_seed(n + clicks)
     corner = torch.rand(n, 2) * torch.tensor([w, h]) * 0.5
     boxes = torch.cat([corner, corner + 40 + torch.rand(n, 2) * 50], 1)
-    return (torch.rand(n, clicks, 2) * torch.tensor([w, h]), torch.randint(-1, 2, (n, clicks)).float(), boxes,
-            torch.randint(0, 2, (n,)).float(), torch.randn(n, 1, h // 4, w // 4), torch.randint(0, 2, (n,)).float())
+    return (
+        torch.rand(n, clicks, 2) * torch.tensor([w, h]),
+        torch.randint(-1, 2, (n, clicks)).float(),
+        boxes,
+        torch.randint(0, 2, (n,)).float(),
+        torch.randn(n, 1, h // 4, w // 4),
+        torch.randint(0, 2, (n,)).float(),
+    )
 
 
 def written(net: ClickNet, out: Path) -> None:
@@ -50,21 +65,49 @@ def written(net: ClickNet, out: Path) -> None:
     picture = torch.rand(1, 3, 256, 320) * 255
     with torch.no_grad():
         features = net.encoder(picture)
-    torch.onnx.export(net.encoder, (picture,), out / ENCODER, input_names=["picture"], output_names=["embedding", "keys", "skip"],
-                      dynamic_axes={"picture": {2: "h", 3: "w"}, "embedding": {2: "h8", 3: "w8"}, "keys": {2: "h8", 3: "w8"},
-                                    "skip": {2: "h4", 3: "w4"}}, opset_version=17, dynamo=False)
-    axes: dict[str, dict[int, str]] = {"embedding": {2: "h8", 3: "w8"}, "keys": {2: "h8", 3: "w8"}, "skip": {2: "h4", 3: "w4"},
-                                       "points": {0: "n", 1: "p"}, "labels": {0: "n", 1: "p"}, "previous": {0: "n", 2: "h4", 3: "w4"},
-                                       "logits": {0: "n", 2: "h4", 3: "w4"}, "scores": {0: "n"}}
+    torch.onnx.export(
+        net.encoder,
+        (picture,),
+        out / ENCODER,
+        input_names=["picture"],
+        output_names=["embedding", "keys", "skip"],
+        dynamic_axes={
+            "picture": {2: "h", 3: "w"},
+            "embedding": {2: "h8", 3: "w8"},
+            "keys": {2: "h8", 3: "w8"},
+            "skip": {2: "h4", 3: "w4"},
+        },
+        opset_version=17,
+        dynamo=False,
+    )
+    axes: dict[str, dict[int, str]] = {
+        "embedding": {2: "h8", 3: "w8"},
+        "keys": {2: "h8", 3: "w8"},
+        "skip": {2: "h4", 3: "w4"},
+        "points": {0: "n", 1: "p"},
+        "labels": {0: "n", 1: "p"},
+        "previous": {0: "n", 2: "h4", 3: "w4"},
+        "logits": {0: "n", 2: "h4", 3: "w4"},
+        "scores": {0: "n"},
+    }
     axes |= {name: {0: "n"} for name in ("boxes", "has_box", "has_previous")}
-    torch.onnx.export(OnePicture(net), (*features, *prompts(3, 2, 256, 320)), out / DECODER,
-                      input_names=["embedding", "keys", "skip", *PROMPTS], output_names=["logits", "scores"],
-                      dynamic_axes=axes, opset_version=17, dynamo=False)
+    torch.onnx.export(
+        OnePicture(net),
+        (*features, *prompts(3, 2, 256, 320)),
+        out / DECODER,
+        input_names=["embedding", "keys", "skip", *PROMPTS],
+        output_names=["logits", "scores"],
+        dynamic_axes=axes,
+        opset_version=17,
+        dynamo=False,
+    )
 
 
 def checked(net: ClickNet, out: Path) -> None:
     """Compares ONNX with torch at sizes and counts the tracing never saw."""
-    sessions = [onnxruntime.InferenceSession(out / name, providers=["CPUExecutionProvider"]) for name in (ENCODER, DECODER)]
+    sessions = [
+        onnxruntime.InferenceSession(out / name, providers=["CPUExecutionProvider"]) for name in (ENCODER, DECODER)
+    ]
     for h, w, n, clicks in ((64, 64, 1, 1), (384, 512, 5, 9), (512, 160, 2, 60)):
         picture = torch.rand(1, 3, h, w) * 255
         asked = prompts(n, clicks, h, w)
@@ -72,7 +115,9 @@ def checked(net: ClickNet, out: Path) -> None:
             features = net.encoder(picture)
             want = OnePicture(net)(*features, *asked)
         got = sessions[0].run(None, {"picture": picture.numpy()})
-        feeds = dict(zip(("embedding", "keys", "skip"), got, strict=True)) | {k: v.numpy() for k, v in zip(PROMPTS, asked, strict=True)}
+        feeds = dict(zip(("embedding", "keys", "skip"), got, strict=True)) | {
+            k: v.numpy() for k, v in zip(PROMPTS, asked, strict=True)
+        }
         answer = sessions[1].run(None, feeds)
         far = [float(np.abs(a - b.numpy()).max()) for a, b in zip(answer, want, strict=True)]
         print(f"{h}x{w}, {n} prompts of {clicks} clicks: largest difference {far[0]:.1e} logits, {far[1]:.1e} scores")

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 WIDTH, KEYS, FINE, HYPOTHESES = 64, 32, 32, 4
 # (repeats, kernel, stride, expansion, channels out) of EfficientNet-Lite0
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # block index -> channels: strides 4, 8, 16, 32
 FROZEN_BLOCKS = 3
 
@@ -204,12 +212,24 @@ class Decoder(nn.Module):
         with torch.no_grad():
             self.coarse.bias.copy_(torch.tensor([-1.0, -2.0, -1.0, 0.0]))
 
-    def forward(self, embedding: Tensor, keys: Tensor, skip: Tensor, points: Tensor, labels: Tensor,
-                boxes: Tensor, has_box: Tensor, previous: Tensor, has_previous: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        embedding: Tensor,
+        keys: Tensor,
+        skip: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        boxes: Tensor,
+        has_box: Tensor,
+        previous: Tensor,
+        has_previous: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         prior = torch.sigmoid(previous.clamp(-8, 8)) * has_previous[:, None, None, None]
         box = box_map(boxes, has_box, skip)
-        maps = torch.cat([click_maps(points, labels, skip), box, prior,
-                          torch.ones_like(prior) * has_previous[:, None, None, None]], 1)
+        maps = torch.cat(
+            [click_maps(points, labels, skip), box, prior, torch.ones_like(prior) * has_previous[:, None, None, None]],
+            1,
+        )
         guess = self.guess(prior, box, has_previous)
         alike = self.likeness(keys, points, labels, guess)
         x = embedding + self.prompt(maps) + self.alike(alike)
@@ -229,7 +249,7 @@ class Decoder(nn.Module):
 
     def likeness(self, keys: Tensor, points: Tensor, labels: Tensor, guess: Tensor) -> Tensor:
         """(N, 7, h8, w8): cosine of every place with the clicks and with inside and outside of the guess."""
-        n, c, h, w = keys.shape
+        n, _c, h, w = keys.shape
         flat = keys.flatten(2)
         cosine = torch.bmm(at_points(keys, points), flat)
         out = []
@@ -245,8 +265,16 @@ class Decoder(nn.Module):
         out += [regions[:, 0], regions[:, 1], regions[:, 0] - regions[:, 1]]
         return torch.stack(out, 1).reshape(n, 7, h, w)
 
-    def modulated(self, x: Tensor, embedding: Tensor, points: Tensor, labels: Tensor, guess: Tensor,
-                  has_box: Tensor, has_previous: Tensor) -> Tensor:
+    def modulated(
+        self,
+        x: Tensor,
+        embedding: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        guess: Tensor,
+        has_box: Tensor,
+        has_previous: Tensor,
+    ) -> Tensor:
         """Scales and shifts the channels by what lies under the prompts."""
         under = at_points(embedding, points)
         parts = []
@@ -301,6 +329,7 @@ class ClickNet(nn.Module):
 
 def load_backbone(backbone: Backbone, state: dict[str, Tensor]) -> None:
     """Folds the published EfficientNet-Lite0 weights (convolution + batch norm) into the backbone."""
+
     def fold(target: SameConv, conv: str, norm: str) -> None:
         scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + 1e-3).sqrt()
         with torch.no_grad():

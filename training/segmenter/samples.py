@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from sources import held_out
 
 KIND_WEIGHT = {"thing": 1.0, "part": 0.8, "person": 1.2, "skin": 0.6, "stuff": 0.35, "pasted": 1.6, "shape": 0.9}
@@ -112,7 +111,9 @@ def paste(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
     middle = turn @ np.array([xs.mean(), ys.mean()])
     shift = np.array([rng.uniform(0.1, 0.9) * w, rng.uniform(0.15, 0.9) * h]) - middle
     matrix = np.c_[turn, shift]
-    patch = cv2.warpAffine(jittered(donor.rgb, rng), matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    patch = cv2.warpAffine(
+        jittered(donor.rgb, rng), matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     alpha = cv2.warpAffine(mask.astype(np.float32), matrix, (w, h), flags=cv2.INTER_LINEAR)
     put(scene, patch, cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.4, 1.0)), "pasted")
 
@@ -147,7 +148,9 @@ def shape(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
     put(scene, fill, outline(h, w, rng), "shape")
 
 
-def window(scene: Scene, target: np.ndarray, size: tuple[int, int], rng: np.random.Generator, whole: float) -> np.ndarray:
+def window(
+    scene: Scene, target: np.ndarray, size: tuple[int, int], rng: np.random.Generator, whole: float
+) -> np.ndarray:
     """The affine map from the scene to a training crop that shows the target object; `whole`: how often all of it."""
     h, w = scene.rgb.shape[:2]
     out_h, out_w = size
@@ -163,7 +166,9 @@ def window(scene: Scene, target: np.ndarray, size: tuple[int, int], rng: np.rand
     stretch = np.exp(rng.normal(0, 0.06))
     angle = np.deg2rad(rng.normal(0, 6))
     flip = rng.choice([-1, 1])
-    turn = zoom * np.array([[np.cos(angle) * stretch * flip, np.sin(angle)], [-np.sin(angle) * flip, np.cos(angle) / stretch]])
+    turn = zoom * np.array(
+        [[np.cos(angle) * stretch * flip, np.sin(angle)], [-np.sin(angle) * flip, np.cos(angle) / stretch]]
+    )
     middle = np.array([xs.mean(), ys.mean()]) + rng.normal(0, 0.3, 2) * np.array([out_w, out_h]) / zoom * 0.5
     half = np.array([out_w, out_h]) / zoom / 2
     limit = np.array([w, h])
@@ -186,7 +191,11 @@ def chosen(scene: Scene, rng: np.random.Generator) -> np.ndarray:
             return pieces == big[rng.integers(len(big))]
     if scene.kinds[pick] in ("part", "skin") and dice > 0.9:
         grown = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        near = [m for k, m in zip(scene.kinds, scene.masks, strict=True) if k in ("part", "skin") and m is not mask and (grown & m).any()]
+        near = [
+            m
+            for k, m in zip(scene.kinds, scene.masks, strict=True)
+            if k in ("part", "skin") and m is not mask and (grown & m).any()
+        ]
         if near:
             return mask | near[rng.integers(len(near))]
     return mask
@@ -204,8 +213,9 @@ def built(store: Store, rng: np.random.Generator) -> Scene:
     return scene
 
 
-def sample(store: Store, rng: np.random.Generator, size: tuple[int, int], objects: int,
-           whole: float = 0.35) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sample(
+    store: Store, rng: np.random.Generator, size: tuple[int, int], objects: int, whole: float = 0.35
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(3, H, W) uint8 crop, (K, H/4, W/4) soft truths, (H/4, W/4) loss weights."""
     while True:
         scene = built(store, rng)
@@ -224,7 +234,9 @@ def sample(store: Store, rng: np.random.Generator, size: tuple[int, int], object
             break
     while len(truths) < objects:
         truths.append(truths[rng.integers(len(truths))])
-    rgb = cv2.warpAffine(scene.rgb, matrix, (w, h), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_CONSTANT, borderValue=(127, 127, 127))
+    rgb = cv2.warpAffine(
+        scene.rgb, matrix, (w, h), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_CONSTANT, borderValue=(127, 127, 127)
+    )
     weight = cv2.warpAffine(scene.weight, matrix, (w, h), flags=cv2.INTER_LINEAR)
     weight = cv2.resize(weight, (w // 4, h // 4), interpolation=cv2.INTER_AREA)
     rgb = soiled(jittered(rgb, rng, 0.7), rng)

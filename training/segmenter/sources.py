@@ -1,9 +1,10 @@
 """Reads the training sources into one packed file: JPEG bytes, packed masks, licence of every picture.
 
-    python training/segmenter/sources.py --root DIR --out pack.npz --ledger training/segmenter/data.csv --never not_for_training.json --never-images DIR
+    python training/segmenter/sources.py --root DIR --out pack.npz --ledger training/segmenter/data.csv \\
+        --never not_for_training.json --never-images DIR
 
-A picture: long side at most 512 pixels, a list of masks (one object, garment, or stuff region each) with a
-kind, and an optional mask of pixels whose truth is unknown. Pictures under NonCommercial or NoDerivs terms are left out.
+A picture: long side at most 512 pixels, a list of masks (one object, garment, or stuff region each) with a kind, and
+an optional mask of pixels whose truth is unknown. Pictures under NonCommercial or NoDerivs terms are left out.
 """
 
 from __future__ import annotations
@@ -77,12 +78,22 @@ def drawn(segmentation: object, height: int, width: int) -> np.ndarray:
 
 def coco(root: Path, banned: set[int]) -> Iterator[Picture]:
     """Pictures of the small COCO mirrors, instances and panoptic regions together."""
-    files = {p.name: p for folder in ("coco_mini", "coco_tiny", "coco_tiny2", "coco128") for p in (root / folder).rglob("*.jpg")}
+    files = {
+        p.name: p
+        for folder in ("coco_mini", "coco_tiny", "coco_tiny2", "coco128")
+        for p in (root / folder).rglob("*.jpg")
+    }
     found: dict[int, Picture] = {}
     for index in sorted(root.glob("coco_*/annotations/instances_*.json")):
         data = json.loads(index.read_text())
-        rows = {i["id"]: i for i in data["images"] if Path(i["file_name"]).name in files and i["id"] not in banned
-                and i["license"] in ALLOWED and i["id"] not in found}
+        rows = {
+            i["id"]: i
+            for i in data["images"]
+            if Path(i["file_name"]).name in files
+            and i["id"] not in banned
+            and i["license"] in ALLOWED
+            and i["id"] not in found
+        }
         for i, row in rows.items():
             rgb = shrunk(opened(files[Path(row["file_name"]).name]))
             found[i] = Picture(f"coco_{i:012d}", "coco", ALLOWED[row["license"]], rgb)
@@ -160,13 +171,20 @@ def packed(masks: list[np.ndarray]) -> bytes:
 def record(picture: Picture) -> dict[str, object]:
     """One picture as it is stored."""
     keep = [i for i, m in enumerate(picture.masks) if m.mean() >= 0.0006 and m.mean() < 0.95 and m.sum() >= 80]
-    ok, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
+    _ok, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
     stack = [picture.masks[i] for i in keep]
     if picture.unknown is not None:
         stack.append(picture.unknown)
-    return {"id": picture.id, "source": picture.source, "licence": picture.licence, "jpeg": jpeg.tobytes(),
-            "size": picture.rgb.shape[:2], "kinds": [picture.kinds[i] for i in keep],
-            "unknown": picture.unknown is not None, "masks": packed(stack) if keep else b""}
+    return {
+        "id": picture.id,
+        "source": picture.source,
+        "licence": picture.licence,
+        "jpeg": jpeg.tobytes(),
+        "size": picture.rgb.shape[:2],
+        "kinds": [picture.kinds[i] for i in keep],
+        "unknown": picture.unknown is not None,
+        "masks": packed(stack) if keep else b"",
+    }
 
 
 def held_out(identity: str) -> bool:
@@ -193,7 +211,10 @@ def main() -> None:
     with a.ledger.open("w", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["id", "source", "licence", "masks", "split"])
-        rows.writerows([r["id"], r["source"], r["licence"], len(r["kinds"]), "val" if held_out(r["id"]) else "train"] for r in records)
+        rows.writerows(
+            [r["id"], r["source"], r["licence"], len(r["kinds"]), "val" if held_out(r["id"]) else "train"]
+            for r in records
+        )
 
 
 if __name__ == "__main__":

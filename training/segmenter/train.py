@@ -1,4 +1,6 @@
-"""Trains the click network: python training/segmenter/train.py --pack pack.npz --weights lite0.pth --folder DIR --minutes 90
+"""Trains the click network.
+
+    python training/segmenter/train.py --pack pack.npz --weights lite0.pth --folder DIR --minutes 90 [--large]
 
 Every object meets clicks as at test time: first a click at its middle or a loosened box, then each next click at
 the centre of the largest error, with the network's own previous logits. Restartable: the folder keeps the last
@@ -20,10 +22,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 import torch.nn.functional as F
-from torch import Tensor
-
 from model import FROZEN_BLOCKS, ClickNet, load_backbone
 from samples import Store, sample
+from torch import Tensor
 
 SMALL = ((256, 256), (224, 320), (320, 224), (256, 256))
 LARGE = ((320, 320), (288, 384), (384, 288), (320, 320))
@@ -67,7 +68,11 @@ class Prompts:
     def stray_click(self, i: int) -> None:
         """A correct click anywhere, inside or near outside."""
         truth = self.truth[i]
-        region = truth if self.rng.random() < 0.5 else (cv2.dilate(truth.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0) & ~truth
+        region = (
+            truth
+            if self.rng.random() < 0.5
+            else (cv2.dilate(truth.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0) & ~truth
+        )
         ys, xs = np.nonzero(region)
         if len(ys):
             k = self.rng.integers(len(ys))
@@ -110,7 +115,14 @@ class Prompts:
         for i, clicks in enumerate(self.clicks):
             for k, (x, y, sign) in enumerate(clicks):
                 points[i, k, 0], points[i, k, 1], labels[i, k] = x, y, sign
-        return points, labels, torch.from_numpy(self.boxes), torch.from_numpy(self.has_box), self.previous, self.has_previous
+        return (
+            points,
+            labels,
+            torch.from_numpy(self.boxes),
+            torch.from_numpy(self.has_box),
+            self.previous,
+            self.has_previous,
+        )
 
     def ambiguous(self) -> Tensor:
         """(N,) 1 where the prompt is a single click."""
@@ -172,8 +184,11 @@ class Trainer:
         slow = [p for p in self.net.encoder.backbone.parameters() if id(p) not in frozen]
         known = frozen | {id(p) for p in slow}
         fast = [p for p in self.net.parameters() if id(p) not in known]
-        self.optimiser = torch.optim.AdamW([{"params": fast, "peak": a.rate}, {"params": slow, "peak": a.rate * 0.12}],
-                                           weight_decay=0.02, betas=(0.9, 0.98))
+        self.optimiser = torch.optim.AdamW(
+            [{"params": fast, "peak": a.rate}, {"params": slow, "peak": a.rate * 0.12}],
+            weight_decay=0.02,
+            betas=(0.9, 0.98),
+        )
         self.step, self.spent, self.seen = 0, 0.0, 0
         self.state = a.folder / "state.pt"
         if self.state.exists():
@@ -195,8 +210,17 @@ class Trainer:
 
     def save(self) -> None:
         """Writes the state beside its place, then renames it."""
-        torch.save({"net": self.net.state_dict(), "mean": self.mean.state_dict(), "optimiser": self.optimiser.state_dict(),
-                    "step": self.step, "spent": self.spent, "seen": self.seen}, self.state.with_suffix(".part"))
+        torch.save(
+            {
+                "net": self.net.state_dict(),
+                "mean": self.mean.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "step": self.step,
+                "spent": self.spent,
+                "seen": self.seen,
+            },
+            self.state.with_suffix(".part"),
+        )
         self.state.with_suffix(".part").replace(self.state)
 
     def one(self, batch: tuple[Tensor, Tensor, Tensor], rng: np.random.Generator) -> tuple[float, list[float]]:
@@ -222,7 +246,9 @@ class Trainer:
             ious.append(iou[torch.arange(n), scores.argmax(1)].mean().item())
             if k + 1 < rounds:
                 prompts.follow(logits.detach().float()[torch.arange(n), pick])
-        torch.autograd.backward(list(features), [leaf.grad.to(f.dtype) for leaf, f in zip(leaves, features, strict=True)])
+        torch.autograd.backward(
+            list(features), [leaf.grad.to(f.dtype) for leaf, f in zip(leaves, features, strict=True)]
+        )
         self.seen += n * rounds
         return losses, ious
 
@@ -271,7 +297,9 @@ class Trainer:
         """Trains until the minutes are spent."""
         channel: queue.Queue = queue.Queue(3)
         seed = 1000 + self.step
-        threading.Thread(target=feed, args=(Store(self.a.pack), seed, self.rank, self.a.large, channel), daemon=True).start()
+        threading.Thread(
+            target=feed, args=(Store(self.a.pack), seed, self.rank, self.a.large, channel), daemon=True
+        ).start()
         rng = np.random.default_rng((seed + 1, self.rank))
         total, log = self.a.minutes * 60.0, []
         start = time.monotonic() - self.spent
@@ -281,7 +309,10 @@ class Trainer:
             self.clock(start)
             log.append([loss, *ious])
             if self.rank == 0 and self.step % 25 == 0:
-                print(f"{self.step} {self.spent / 60:.1f}min seen {self.seen} loss,iou {np.round(np.mean(log, 0), 3)}", flush=True)
+                print(
+                    f"{self.step} {self.spent / 60:.1f}min seen {self.seen} loss,iou {np.round(np.mean(log, 0), 3)}",
+                    flush=True,
+                )
                 log = []
             if self.rank == 0 and self.step % 50 == 0:
                 self.save()
