@@ -19,6 +19,7 @@ SMALL_OBJECT = 0.02
 """Share of the picture under which an object is shown larger."""
 SMALL_SIDE, USUAL_SIDE = 1024, 720
 MOST_ENLARGED = 4.0
+BEYOND = 128
 RED, GREEN = (255, 0, 0), (0, 220, 0)
 
 
@@ -76,7 +77,7 @@ def anchor_squares(scene: Scene, cells: Sequence[Cell], side_px: int) -> Pixels:
     points = np.array([corner for cell in cells for corner in cell.corners])
     low, high = points.min(axis=0), points.max(axis=0)
     centre, side = (low + high) / 2, 1.15 * float((high - low).max())
-    patch, window = square_patch(scene.image.pixels, (float(centre[0]), float(centre[1])), side)
+    patch, window = square_patch(scene.image.pixels, (float(centre[0]), float(centre[1])), side, mirror=False)
     scale = side_px / patch.shape[0]
     pixels = np.ascontiguousarray(cv2.resize(patch, (side_px, side_px), interpolation=cv2.INTER_LINEAR))
     for cell in cells:
@@ -98,15 +99,22 @@ def patch_sides(scene: Scene, scales: Sequence[float], least_px: int) -> list[in
     return [max(least_px, round(scale * scene.short_side)) for scale in scales]
 
 
-def square_patch(pixels: Pixels, centre: tuple[float, float], side: float) -> tuple[Pixels, NDArray[np.float64]]:
-    """A square crop, reflected at the edges, and the full-image place of its upper left corner."""
+def square_patch(
+    pixels: Pixels, centre: tuple[float, float], side: float, *, mirror: bool = True
+) -> tuple[Pixels, NDArray[np.float64]]:
+    """A square crop, beyond the picture's edges mirrored or grey, and the full-image place of its upper left corner."""
     size = max(1, round(side))
     x0, y0 = round(centre[0] - size / 2), round(centre[1] - size / 2)
     height, width = pixels.shape[:2]
     if x0 >= 0 and y0 >= 0 and x0 + size <= width and y0 + size <= height:
         return pixels[y0 : y0 + size, x0 : x0 + size], np.array([x0, y0], dtype=np.float64)
     rows, columns = _reflected(y0, size, height), _reflected(x0, size, width)
-    return np.ascontiguousarray(pixels[rows[:, None], columns]), np.array([x0, y0], dtype=np.float64)
+    crop = np.ascontiguousarray(pixels[rows[:, None], columns])
+    if not mirror:
+        at_y, at_x = np.arange(y0, y0 + size), np.arange(x0, x0 + size)
+        crop[(at_y < 0) | (at_y >= height)] = BEYOND
+        crop[:, (at_x < 0) | (at_x >= width)] = BEYOND
+    return crop, np.array([x0, y0], dtype=np.float64)
 
 
 def varied(patch: Pixels, rng: np.random.Generator, *, flips: bool, jitter: bool) -> Pixels:
