@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
+from wordnet import WordNet
 
 from maskwright.finding.phrases.lexicon import IRREGULAR, lexicon
 
 HERE = Path(__file__).resolve().parent
+FIELDS = ("picture", "dense", "crop", "shape", "names", "whole", "is_true", "place")
 TEMPERATURE = 1.5
 RIDGE = 1.0
 FEWEST = 2
@@ -43,6 +45,7 @@ class Regions:
     names: list[set[str]]  # canonical nouns each row is (IoU >= 0.5)
     whole: NDArray  # (N,) bool
     is_true: NDArray
+    place: list[str]  # picture/index
 
 
 def canonical(name: str) -> str:
@@ -61,7 +64,7 @@ def canonical(name: str) -> str:
 def load_regions(path: Path) -> Regions:
     store = np.load(path)
     keys = sorted({k.rsplit("/", 1)[0] for k in store.files})
-    rows: dict[str, list] = {k: [] for k in ("picture", "dense", "crop", "shape", "names", "whole", "is_true")}
+    rows: dict[str, list] = {k: [] for k in FIELDS}
     for p, key in enumerate(keys):
         iou, names = store[f"{key}/iou"], [canonical(str(n)) for n in store[f"{key}/names"]]
         crowd = store[f"{key}/crowd"]
@@ -73,12 +76,13 @@ def load_regions(path: Path) -> Regions:
             rows["names"].append(hits - {""})
             rows["whole"].append(true or bool((iou[i] >= 0.7).any()))
             rows["is_true"].append(true)
+            rows["place"].append(f"{key}/{i}")
         rows["dense"] += list(store[f"{key}/dense"][kept].astype(np.float32))
         rows["crop"] += list(store[f"{key}/crop"][kept, 0].astype(np.float32))
         rows["shape"] += list(store[f"{key}/shape"][kept])
     return Regions(
         np.array(rows["picture"]), np.stack(rows["dense"]), np.stack(rows["crop"]), np.stack(rows["shape"]),
-        rows["names"], np.array(rows["whole"]), np.array(rows["is_true"]),
+        rows["names"], np.array(rows["whole"]), np.array(rows["is_true"]), rows["place"],
     )  # fmt: skip
 
 
@@ -90,13 +94,13 @@ def rooted(regions: Regions, stage: str) -> NDArray:
     return np.concatenate([*blocks, regions.shape * 2], axis=1).astype(np.float64)
 
 
-def ridge(X: NDArray, Y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
+def ridge(X: NDArray, Y: NDArray, weight: NDArray, strength: float = RIDGE) -> tuple[NDArray, NDArray]:
     """(matrix, bias) on raw X: standardised inside, dual or primal is the same."""
     mean, spread = X.mean(0), X.std(0) + 1e-2
     Z = (X - mean) / spread / np.sqrt(X.shape[1])
     base = np.average(Y, axis=0, weights=weight)
     A = (Z * weight[:, None]).T @ Z
-    A[np.diag_indices_from(A)] += RIDGE
+    A[np.diag_indices_from(A)] += strength
     W = np.linalg.solve(A, (Z * weight[:, None]).T @ (Y - base)) / spread[:, None] / np.sqrt(X.shape[1])
     return W, base - mean @ W
 
@@ -134,6 +138,37 @@ def class_weights(regions: Regions, classes: list[str], Y: NDArray) -> NDArray:
     named = Y.any(1)
     weight[named] /= weight[named].mean()
     return weight
+
+
+def fit_looks(regions: Regions, stage: str) -> tuple[NDArray, float]:
+    """(matrix column and bias of the apparent man (+1) or woman (-1) head, out-of-fold ROC area), from people.json."""
+    notes = json.loads((HERE / "people.json").read_text())
+    row_of = {place: i for i, place in enumerate(regions.place)}
+    marked = {sex: [f"{key}/{i}" for key, found in notes[sex].items() for i in found] for sex in ("male", "female")}
+    rows = np.array([row_of[place] for sex in marked.values() for place in sex])
+    y = np.repeat([1.0, -1.0], [len(marked["male"]), len(marked["female"])])[:, None]
+    weight = np.where(y[:, 0] > 0, (y < 0).sum() / (y > 0).sum(), 1.0)
+    X = rooted(regions, stage)[rows]
+    scores = np.zeros(len(y))
+    for train, test in GroupKFold(10).split(X, y, regions.picture[rows]):
+        W, b = ridge(X[train], y[train], weight[train], strength=0.1)
+        scores[test] = (X[test] @ W + b)[:, 0]
+    W, b = ridge(X, y, weight, strength=0.1)
+    return np.concatenate([W[:, 0], b]), float(roc_auc_score(y[:, 0] > 0, scores))
+
+
+def leanings(words: list[str]) -> NDArray:
+    """(words,) int: 1 for nouns of men, -1 for nouns of women, 0 else, by WordNet."""
+    net = WordNet()
+    male, female = (net.below(net.senses[w][i]) for w, i in (("male", 1), ("female", 1)))
+    out = np.zeros(len(words), np.int8)
+    for i, word in enumerate(words):
+        senses = net.senses.get(word.replace(" ", "_"), [])
+        if senses:
+            out[i] = int(senses[0] in male) - int(senses[0] in female)
+    for word, value in (("man", 1), ("boy", 1), ("woman", -1), ("girl", -1)):
+        out[words.index(word)] = value
+    return out
 
 
 def pair_table(regions: Regions, words: list[str], A, B, learned_words: set[str], rng) -> list[tuple[int, int, int]]:
@@ -198,6 +233,9 @@ def main() -> None:
         prior = np.log(A @ P.mean(0) + 1e-6)
         out |= pack_stage(stage, W, b, Ww, bw, prior)
         fit = fit_pairs(stage, regions, pairs, (A, B, P, prior, scores, whole[:, 0]))
+        looks, area = fit_looks(regions, stage)
+        out[f"{stage}_looks"] = looks.astype(np.float32)
+        print(stage, "apparent man or woman, ROC:", area)
         out[f"{stage}_pair"] = fit.astype(np.float32)
 
         def score(rows, w, fit=fit, P=P, prior=prior, scores=scores, whole=whole):
@@ -250,6 +288,12 @@ def pack_stage(stage, W, b, Ww, bw, prior) -> dict[str, NDArray]:
     }
 
 
+def lexicon_words() -> list[str]:
+    """The canonical nouns of the product's lexicon."""
+    rows = tomllib.loads((TABLES / "nouns.toml").read_text())
+    return [noun for section in rows.values() for noun in section]
+
+
 def aliases(index: dict[str, int]) -> str:
     """Other words of the lexicon, English and Chinese -> the row of their canonical noun."""
     rows = tomllib.loads((TABLES / "nouns.toml").read_text())
@@ -281,7 +325,8 @@ def save(path, out, vocabulary, classes, fc) -> None:
     text = "\n".join(words).encode()
     tables = {
         **out, "words": np.frombuffer(text, np.uint8), "aliases": np.frombuffer(other_words.encode(), np.uint8),
-        "known": known.astype(np.uint8), "classes": np.frombuffer("\n".join(classes).encode(), np.uint8),
+        "known": known.astype(np.uint8),
+        "leaning": (leanings(words) + 1).astype(np.uint8), "classes": np.frombuffer("\n".join(classes).encode(), np.uint8),
         "fc_weight": fc["weight"].astype(np.float16), "fc_bias": fc["bias"].astype(np.float32),
         "temperature": np.array([TEMPERATURE], np.float32),
     }  # fmt: skip

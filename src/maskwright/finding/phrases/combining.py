@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -15,9 +19,10 @@ from maskwright.finding.phrases.scene import Scene
 from maskwright.values import Ranking
 
 Floats = NDArray[np.float32]
-NOUN_WEIGHT = 0.8
-UNKNOWN_NOUN_WEIGHT = 0.15
-CALIBRATION = {"slope": 1.0, "offset": 0.0}
+UNKNOWN_WEIGHT = 0.15
+"""How much of the noun's say is left when nobody knows the noun."""
+UNKNOWN_NONE = 0.6
+"""Chance of none at least, for such a phrase: it can be pointed at, never be sure of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +45,44 @@ def fit(scene: Scene, phrase: Phrase, rank: Callable[[Sequence[str]], Ranking]) 
 
 def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores) -> Posterior:
     """`ranking` holds a row for each of phrase.queries, the head first."""
-    head = ranking.probabilities[0].astype(np.float32)
-    known = bool(ranking.known[0]) and bool(phrase.noun)
-    weight = NOUN_WEIGHT if known else UNKNOWN_NOUN_WEIGHT
-    logs = weight * np.log(np.maximum(head, 1e-6)) + attributes.log_chances
-    chances = _calibrated(logs)
-    best = int(np.argmax(logs)) if len(logs) else -1
-    none = 1.0 if best < 0 else 1 - float(chances[best])
+    head = ranking.logits[0].astype(np.float64)
+    if not len(head):
+        return Posterior(np.zeros(0, np.float32), 1.0, False, {"phrase": phrase.to_json(), "nouns": phrase.queries})
+    known = bool(ranking.known[0]) or not phrase.noun
+    logs = combined(head, attributes, 1.0 if known and phrase.noun else UNKNOWN_WEIGHT)
+    best = int(np.argmax(logs))
+    none = none_chance(head, attributes, best)
+    none = none if known else max(none, UNKNOWN_NONE)
+    chances = ((1 - none) * np.exp(logs - logs[best])).astype(np.float32)
+    shown = {"noun": round(float(1 / (1 + np.exp(-head[best]))), 3), **attributes.to_json(best)}
     trace = {
-        "phrase": phrase.to_json(), "known": known, "nouns": list(phrase.queries),
-        "best": {} if best < 0 else {"noun": round(float(head[best]), 3), **attributes.to_json(best)},
+        "phrase": phrase.to_json(), "known": known, "nouns": list(phrase.queries), "none": round(none, 3), "best": shown,
     }  # fmt: skip
     return Posterior(chances, none, known, trace)
 
 
-def _calibrated(logs: Floats) -> Floats:
-    z = CALIBRATION["slope"] * logs + CALIBRATION["offset"]
-    return np.asarray(np.exp(np.minimum(z, -0.01)), dtype=np.float32)
+def combined(
+    noun: NDArray[np.float64], attributes: AttributeScores, noun_weight: float = 1.0
+) -> NDArray[np.float64]:
+    """(K,) log scores: noun evidence that saturates once a region is plausible, and weighted attributes."""
+    k = calibration()["score"]
+    slope, weight, told = (math.exp(k[n]) for n in ("log_noun_slope", "log_noun_weight", "log_attribute_weight"))
+    saturated = -np.logaddexp(0, -(noun - k["noun_offset"]) * slope)
+    out: NDArray[np.float64] = noun_weight * weight * saturated + told * attributes.log_chances
+    return out
+
+
+def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: int) -> float:
+    """The chance that nothing fits; 0.5 is where one true phrase in ten of the calibration set is refused."""
+    k = calibration()["none"]
+    seen = (max(float(noun.max()), -8), max(float(noun[best]), -8), max(float(attributes.log_chances[best]), -6))
+    z = sum(k[name] * value for name, value in zip(("best_noun", "noun", "attributes"), seen))
+    z += k["has_attributes"] * bool(attributes.each) + k["offset"] - math.log(k["cut"] / (1 - k["cut"]))
+    return 1 / (1 + math.exp(-z))
+
+
+@cache
+def calibration() -> Mapping[str, Mapping[str, float]]:
+    """tables/calibration.toml: [score] weighs noun against attributes, [none] turns both into a chance of none."""
+    table = resources.files("maskwright.finding.phrases").joinpath("tables", "calibration.toml")
+    return tomllib.loads(table.read_text(encoding="utf-8"))

@@ -151,6 +151,8 @@ class _Reader:
     def _follower(self, draft: Draft) -> None:
         """One thing after the noun."""
         negated = self._negation()
+        if self.at >= len(self.words):
+            return
         place, length = self._longest_place()
         relation, reach = self._match("relations")
         action, acted = self._match("actions")

@@ -14,16 +14,19 @@ from maskwright.models.rankers.lite_words import Vocabulary
 Floats = NDArray[np.float32]
 STAGES = ("dense", "both")
 SHAPE_SCALE = 2.0
+LOOKS_WEIGHT = 1.3
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What one look at K regions gave: stage, ImageNet posteriors (K, 1000), learned scores (K, L), wholeness (K,)."""
+    """What one look at K regions gave: stage, ImageNet posteriors (K, 1000), learned scores (K, L), wholeness (K,),
+    and whether a person looks like a man (towards 1) or a woman (towards -1) (K,)."""
 
     stage: str
     posteriors: Floats
     scores: Floats
     whole: Floats
+    looks: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +41,12 @@ class Heads:
     bias: Mapping[str, Floats]
     prior: Mapping[str, Floats]
     pair: Mapping[str, Floats]
+    looks: Mapping[str, Floats]
 
     @classmethod
     def of(cls, store: Mapping[str, NDArray[Any]]) -> Heads:
         """From the arrays of the tables file."""
-        names = ("head", "bias", "prior", "pair")
+        names = ("head", "bias", "prior", "pair", "looks")
         parts = [{s: store[f"{s}_{name}"].astype(np.float32) for s in STAGES} for name in names]
         weight = store["fc_weight"].astype(np.float32)
         return cls(weight, store["fc_bias"], float(store["temperature"][0]), *parts)
@@ -56,7 +60,8 @@ class Heads:
         rooted = [np.sqrt(np.maximum(b, 0)) for b in blocks]
         row = np.concatenate([*rooted, shape * np.float32(SHAPE_SCALE)], axis=1)
         scores = row @ self.head[stage].T + self.bias[stage]
-        return Evidence(stage, mean / mean.sum(axis=1, keepdims=True), scores[:, :-1], scores[:, -1])
+        looks = row @ self.looks[stage][:-1] + self.looks[stage][-1]
+        return Evidence(stage, mean / mean.sum(axis=1, keepdims=True), scores[:, :-1], scores[:, -1], looks)
 
     def score(self, evidence: Evidence, row: int, words: Vocabulary) -> Floats:
         """(K,) logits that each region is the noun of this row."""
@@ -72,6 +77,8 @@ class Heads:
             logit = logit + k[0] * (np.log(chance + 1e-6) - self.prior[evidence.stage][row])
         if has[1]:
             logit = logit + k[1] * (evidence.scores[:, learned] * shares).max(axis=1)
+        if words.leaning[row]:
+            logit = logit + LOOKS_WEIGHT * np.clip(words.leaning[row] * evidence.looks, -1, 1)
         return np.asarray(logit, dtype=np.float32)
 
     def unknown(self, evidence: Evidence) -> Floats:

@@ -41,6 +41,8 @@ class Vocabulary:
     known: NDArray[np.bool_]
     classes: Sparse
     learned: Sparse
+    leaning: NDArray[np.int8]
+    """1 for nouns of men and boys, -1 for nouns of women and girls, else 0."""
 
     @classmethod
     def of(cls, store: Mapping[str, NDArray[np.generic]]) -> Vocabulary:
@@ -49,7 +51,8 @@ class Vocabulary:
         pairs = (line.split("\t") for line in bytes(store["aliases"]).decode().split("\n"))
         tables = [Sparse(*(np.asarray(store[f"{name}_{part}"]) for part in ("ptr", "col", "val"))) for name in "ab"]
         known = np.asarray(store["known"]).astype(np.bool_)
-        return cls(words, {word: int(row) for word, row in pairs}, known, *tables)
+        leaning = np.asarray(store["leaning"]).astype(np.int8) - np.int8(1)
+        return cls(words, {word: int(row) for word, row in pairs}, known, tables[0], tables[1], leaning)
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:

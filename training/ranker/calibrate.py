@@ -1,0 +1,235 @@
+"""Fit what turns noun and attribute chances into one answer, on phrases made from the truth of training pictures.
+
+    python training/ranker/calibrate.py --data DIR --shared DIR --features features.npz --evidence evidence.npz \
+        --out src/maskwright/finding/phrases/tables/calibration.toml
+
+Phrases are made by template from COCO truth (noun; noun and seen colour; place; extreme; size; ordinal; relation), each
+also in a form that nothing in the picture answers. Noun chances are the out-of-fold ones of evidence.py. Colours have
+no truth: a colour phrase is made only where the naming table itself is sure, so colour figures here are optimistic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from pathlib import Path
+
+import numpy as np
+from pictures import coco_pictures
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from train import canonical
+
+from maskwright.finding.phrases import look, parse, score_attributes
+from maskwright.finding.phrases.colours import NAMES
+from maskwright.finding.phrases.places import distinct
+from maskwright.finding.phrases.relations import pair_chance
+from maskwright.values import Image
+
+SIDES = ("left", "right")
+RELATIONS = {"next to": "near", "on": "on", "behind": "behind", "in front of": "front_of", "under": "below", "holding": "hold"}
+
+
+def phrases_of(names: list[str], scene, rng) -> list[tuple[str, int | None]]:
+    """(phrase, index of the right region or None) for one picture."""
+    out: list[tuple[str, int | None]] = []
+    kinds = {n: [i for i, m in enumerate(names) if m == n] for n in set(names) if n}
+    for noun, members in kinds.items():
+        if len(members) == 1:
+            out.append((f"the {noun}", members[0]))
+        else:
+            out += places(noun, members, scene)
+        out += colours(noun, members, scene, rng)
+        out += relations(noun, members, names, scene, kinds)
+    return out
+
+
+def places(noun, members, scene):
+    out = []
+    order = sorted(members, key=lambda i: scene.x[i])
+    gaps = np.diff([scene.x[i] for i in order])
+    if gaps.min() > 0.04:
+        out += [(f"the {noun} on the left", order[0]), (f"the rightmost {noun}", order[-1])]
+        if len(order) == 2:
+            out.append((f"the {noun} on the right", order[1]))
+        elif len(order) <= 6:
+            out += [(f"the second {noun} from the left", order[1]), (f"the second {noun} from the right", order[-2])]
+        if len(order) == 3:
+            out.append((f"the {noun} in the middle", order[1]))
+    size = sorted(members, key=lambda i: -scene.areas[i])
+    if scene.areas[size[0]] > 1.4 * scene.areas[size[1]]:
+        out += [(f"the biggest {noun}", size[0])]
+        if scene.boxes[size[0], 3] >= max(scene.boxes[i, 3] for i in members):
+            out.append((f"the {noun} closest to the camera", size[0]))
+    if scene.areas[size[-1]] < 0.7 * scene.areas[size[-2]]:
+        out.append((f"the smallest {noun}", size[-1]))
+    return out
+
+
+def colours(noun, members, scene, rng):
+    zone = "upper" if noun == "person" else "whole"
+    shares = scene.colours(zone)[:, : len(NAMES)]
+    tops = {i: (NAMES[int(shares[i].argmax())], float(shares[i].max())) for i in members}
+    out = []
+    for i in members:
+        name, sure = tops[i]
+        if sure > 0.5 and all(shares[j, NAMES.index(name)] < 0.2 for j in members if j != i):
+            phrase = f"the person in the {name} shirt" if noun == "person" else f"the {name} {noun}"
+            out.append((phrase, i))
+    absent = [n for n in ("red", "yellow", "green", "blue", "white", "black", "orange", "purple", "pink")
+              if shares[members, NAMES.index(n)].max() < 0.06]  # fmt: skip
+    if absent:
+        name = str(rng.choice(absent))
+        out.append((f"the person in the {name} shirt" if noun == "person" else f"the {name} {noun}", None))
+    return out
+
+
+def relations(noun, members, names, scene, kinds):
+    out = []
+    for words, kind in RELATIONS.items():
+        table = pair_chance(scene, kind)
+        for other, partners in kinds.items():
+            if other == noun or len(partners) > 3 or (kind == "hold" and noun != "person"):
+                continue
+            best = table[np.ix_(members, partners)].max(axis=1)
+            order = np.argsort(-best)
+            clear = len(members) == 1 or best[order[1]] < 0.4 * best[order[0]]
+            if best[order[0]] > 0.6 and clear:
+                out.append((f"the {noun} {words} the {other}", members[order[0]]))
+    return out
+
+
+def gather(args) -> list[dict]:
+    """One row a phrase: the candidates' noun log-odds, attribute logs, and the truth."""
+    evidence = dict(np.load(args.evidence))
+    keys = sorted({k.rsplit("/", 1)[0] for k in np.load(args.features).files})
+    words = {str(w): i for i, w in enumerate(evidence["words"])}
+    rows = []
+    everyday = [w for w in words if w in {n for line in evidence["names"] for n in str(line).split("|")}]
+    for number, picture in enumerate(coco_pictures(args.data, args.shared)):
+        if picture.key not in keys:
+            continue
+        rng = np.random.default_rng(number)
+        mine = np.flatnonzero(evidence["picture"] == keys.index(picture.key))
+        regions = [r for r in picture.regions if r.mask.sum() >= 80 and not r.crowd]
+        assert len(regions) == len(mine), picture.key
+        big = [i for i, r in enumerate(regions) if r.mask.mean() >= 0.001]
+        if len(big) < 2:
+            continue
+        names = [canonical(regions[i].name) for i in big]
+        scene = look(Image(picture.pixels()), np.stack([regions[i].mask for i in big]))
+        asked = phrases_of(names, scene, rng)
+        absent = [w for w in rng.permutation(everyday) if w not in names][:4]
+        asked += [(f"the {w}", None) for w in absent[:2]]
+        asked += [(f"the {w} {t}", None) for w, t in zip(absent[2:], ("on the left", f"next to the {names[0]}"))]
+        for text, right in asked:
+            phrase = parse(text)
+            if any(q not in words for q in phrase.queries):
+                continue
+            logits = {q: evidence["logits"][mine[big]][:, words[q]] for q in phrase.queries}
+            nouns = {q: (1 / (1 + np.exp(-z))).astype(np.float32) for q, z in logits.items()}
+            scores = score_attributes(scene, phrase, nouns)
+            rows.append({
+                "picture": number, "text": text, "right": right, "noun": logits[phrase.queries[0]],
+                "attributes": scores.log_chances, "n": len(scores.each), "kind": next(iter(scores.each), "noun").split()[0],
+                "same": [i for i, m in enumerate(names) if right is not None and m == names[right]],
+                "members": len(distinct(scene, nouns[phrase.queries[0]])),
+            })  # fmt: skip
+    return rows
+
+
+def logit_of(row, k):
+    """The combined score of each candidate: saturating noun evidence plus weighted attributes."""
+    return score(row["noun"], row["attributes"], k)
+
+
+def score(noun, attributes, k):
+    saturated = -np.logaddexp(0, -(noun - k[0]) * np.exp(k[1]))
+    return np.exp(k[2]) * saturated + np.exp(k[3]) * attributes
+
+
+def padded(rows):
+    """(R, K) noun log-odds and attribute logs, very low where a row has fewer candidates; (R,) right ones."""
+    width = max(len(r["noun"]) for r in rows)
+    noun, attributes = np.full((len(rows), width), -60.0), np.full((len(rows), width), -60.0)
+    for i, r in enumerate(rows):
+        noun[i, : len(r["noun"])], attributes[i, : len(r["noun"])] = r["noun"], r["attributes"]
+    return noun, attributes, np.array([r["right"] for r in rows])
+
+
+def loss(k, noun, attributes, right):
+    z = score(noun, attributes, k)
+    chosen = z[np.arange(len(z)), right]
+    return float(np.mean(np.logaddexp.reduce(z, axis=1) - chosen) + 0.002 * np.square(k).sum())
+
+
+def none_features(row, k):
+    best = int(logit_of(row, k).argmax())
+    noun = row["noun"]
+    return [max(noun.max(), -8), max(noun[best], -8), max(row["attributes"][best], -6), float(row["n"] > 0)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("data", "shared", "features", "evidence", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--cache", type=Path)
+    args = parser.parse_args()
+    if args.cache and args.cache.exists():
+        rows = pickle.loads(args.cache.read_bytes())
+    else:
+        rows = gather(args)
+    if args.cache:
+        args.cache.write_bytes(pickle.dumps(rows))
+    fit(rows, args.out)
+
+
+def fit(rows, out: Path) -> None:
+    positive = [r for r in rows if r["right"] is not None]
+    print(len(rows), "phrases,", len(positive), "with an answer")
+    pictures = sorted({r["picture"] for r in rows})
+    folds = {p: i % 5 for i, p in enumerate(pictures)}
+    start = np.array([-1.0, 0.0, 0.0, 0.0])
+    hits, plain = [], []
+    labels, chances = [], []
+    for fold in range(5):
+        learn = [r for r in rows if folds[r["picture"]] != fold]
+        k, model = fit_once(learn, start)
+        for r in rows:
+            if folds[r["picture"]] != fold:
+                continue
+            if r["right"] is not None:
+                hits.append((r["kind"], logit_of(r, k).argmax() == r["right"]))
+                plain.append((0.8 * np.log(1 / (1 + np.exp(-r["noun"]))) + r["attributes"]).argmax() == r["right"])
+            labels.append(r["right"] is None)
+            chances.append(model.predict_proba([none_features(r, k)])[0, 1])
+    labels, chances = np.array(labels), np.array(chances)
+    print("top-1:", np.mean([h for _, h in hits]), "before:", np.mean(plain))
+    for kind in sorted({k for k, _ in hits}):
+        mine = [h for k, h in hits if k == kind]
+        print("  ", kind, len(mine), round(float(np.mean(mine)), 3))
+    cut = float(np.quantile(chances[~labels], 0.9))
+    print("none-such: ROC", roc_auc_score(labels, chances), "found at 10 % false:", (chances[labels] >= cut).mean(), "cut", cut)
+    k, model = fit_once(rows, start)
+    ratio = [(z := logit_of(r, k))[r["right"]] >= z.max() for r in positive]
+    print("final", k.round(3).tolist(), model.coef_[0].round(3).tolist(), model.intercept_.round(3).tolist(), np.mean(ratio))
+    names = ("best_noun", "noun", "attributes", "has_attributes")
+    lines = ["# Written by training/ranker/calibrate.py; do not edit by hand.", "[score]"]
+    lines += [f"{n} = {v:.4f}" for n, v in zip(("noun_offset", "log_noun_slope", "log_noun_weight", "log_attribute_weight"), k)]
+    lines += ["", "[none]"] + [f"{n} = {v:.4f}" for n, v in zip(names, model.coef_[0])]
+    lines += [f"offset = {model.intercept_[0]:.4f}", f"cut = {cut:.4f}"]
+    out.write_text("\n".join(lines) + "\n")
+
+
+def fit_once(rows, start):
+    positive = [r for r in rows if r["right"] is not None]
+    k = minimize(loss, start, args=padded(positive), method="Nelder-Mead", options={"maxiter": 250}).x
+    X = np.array([none_features(r, k) for r in rows])
+    y = np.array([r["right"] is None for r in rows])
+    weight = np.where(y, (~y).sum() / y.sum(), 1.0)
+    return k, LogisticRegression(C=1.0).fit(X, y, sample_weight=weight)
+
+
+if __name__ == "__main__":
+    main()
