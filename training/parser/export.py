@@ -33,7 +33,9 @@ def stored_small(model: onnx.ModelProto) -> None:
         scale = np.maximum(np.abs(values).reshape(values.shape[0], -1).max(axis=1) / 127, 1e-12).astype(np.float32)
         small = np.clip(np.rint(values / scale[:, None, None, None]), -127, 127).astype(np.int8)
         kept += [numpy_helper.from_array(small, tensor.name + "_q"), numpy_helper.from_array(scale, tensor.name + "_s")]
-        nodes.append(helper.make_node("DequantizeLinear", [tensor.name + "_q", tensor.name + "_s"], [tensor.name], axis=0))
+        nodes.append(
+            helper.make_node("DequantizeLinear", [tensor.name + "_q", tensor.name + "_s"], [tensor.name], axis=0)
+        )
     del graph.initializer[:]
     graph.initializer.extend(kept)
     rest = list(graph.node)
@@ -53,8 +55,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "full.onnx"
         axes = {"picture": {2: "height", 3: "width"}, "logits": {2: "rows", 3: "columns"}}
-        torch.onnx.export(network, (torch.rand(1, 3, 256, 160) * 255,), str(path), input_names=["picture"], output_names=["logits"],
-                          dynamic_axes=axes, opset_version=17, dynamo=False)
+        torch.onnx.export(
+            network,
+            (torch.rand(1, 3, 256, 160) * 255,),
+            str(path),
+            input_names=["picture"],
+            output_names=["logits"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
         model = onnx.load(path)
     stored_small(model)
     model.doc_string = "maskwright parser-lite; Apache-2.0; see training/parser/CARD.md"

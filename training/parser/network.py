@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 CLASSES, WIDTH = 12, 64
 # (repeats, kernel, stride, expansion, channels out)
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 TAPS = (2, 4, 10, 15)  # blocks whose output the pyramid reads: strides 4, 8, 16, 32
 FROZEN = 5  # blocks that keep their pretrained weights
 

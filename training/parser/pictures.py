@@ -1,9 +1,11 @@
 """Packs Clothing Co-Parsing for training: JPEG bytes and label maps in the product's vocabulary, 384 pixels high.
 
-    python training/parser/pictures.py --ccp DIR --pets DIR --never not_for_training.json --never-images DIR --out pack.npz
+    python training/parser/pictures.py --ccp DIR --pets DIR --never not_for_training.json --never-images DIR \\
+        --out pack.npz
 
 The source calls face, arms and legs all "skin"; the face is split off here as the skin of the head: within the top
-seventh of the figure and joined to hair, hat or glasses (else its highest piece). Pictures of animals serve as other grounds to paste figures on.
+seventh of the figure and joined to hair, hat or glasses (else its highest piece).
+Pictures of animals serve as other grounds to paste figures on.
 """
 
 from __future__ import annotations
@@ -79,7 +81,9 @@ def main() -> None:
             continue
         truth = with_face(table[loadmat(path)["groundtruth"]])
         truth = cv2.resize(truth, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-        records.append({"id": path.stem, "jpeg": packed(rgb), "labels": zlib.compress(truth.tobytes()), "size": rgb.shape[:2]})
+        records.append(
+            {"id": path.stem, "jpeg": packed(rgb), "labels": zlib.compress(truth.tobytes()), "size": rgb.shape[:2]}
+        )
     grounds = [packed(g) for p in sorted((a.pets / "images").glob("*.jpg")) if (g := shrunk(p)) is not None]
     np.savez(a.out, records=np.array(records, dtype=object), grounds=np.array(grounds, dtype=object))
     print(len(records), "figures,", sum(held_out(r["id"]) for r in records), "held out,", len(grounds), "grounds")

@@ -72,12 +72,19 @@ def sample(record: dict, grounds: np.ndarray, rng: np.random.Generator) -> tuple
     y = rows[0] + height * rng.uniform(min(share, 1) / 2, 1 - min(share, 1) / 2)
     angle = np.deg2rad(rng.normal(0, 6))
     flip = -1 if rng.random() < 0.5 else 1
-    a = np.array([[flip * scale * stretch * np.cos(angle), -scale * np.sin(angle)], [flip * scale * stretch * np.sin(angle), scale * np.cos(angle)]])
+    a = np.array(
+        [
+            [flip * scale * stretch * np.cos(angle), -scale * np.sin(angle)],
+            [flip * scale * stretch * np.sin(angle), scale * np.cos(angle)],
+        ]
+    )
     move = np.concatenate([a, (np.array([WIDE / 2, HIGH / 2]) - a @ (x, y))[:, None]], axis=1)
     flat = rng.integers(0, 256, 3).tolist() if rng.random() < 0.5 else (0, 0, 0)
     reach = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     rgb = cv2.warpAffine(rgb, move, (WIDE, HIGH), flags=reach, borderMode=cv2.BORDER_CONSTANT, borderValue=flat)
-    labels = cv2.warpAffine(labels, move, (WIDE, HIGH), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    labels = cv2.warpAffine(
+        labels, move, (WIDE, HIGH), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
     return coloured(rgb, rng), labels
 
 
@@ -104,7 +111,10 @@ def measured(network: PartsNetwork, records: list) -> np.ndarray:
     hits, sums = np.zeros(CLASSES), np.zeros(CLASSES)
     for record in records:
         rgb, labels = read(record)
-        rgb, labels = cv2.resize(rgb, (WIDE, HIGH), interpolation=cv2.INTER_AREA), cv2.resize(labels, (WIDE, HIGH), interpolation=cv2.INTER_NEAREST)
+        rgb, labels = (
+            cv2.resize(rgb, (WIDE, HIGH), interpolation=cv2.INTER_AREA),
+            cv2.resize(labels, (WIDE, HIGH), interpolation=cv2.INTER_NEAREST),
+        )
         logits = network(torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None])
         found = F.interpolate(logits, size=(HIGH, WIDE), mode="bilinear")[0].argmax(0).numpy()
         for c in range(CLASSES):
@@ -148,7 +158,9 @@ def main() -> None:
         spent = done + (time.monotonic() - start) / 60
         part = min(spent / a.minutes, 1.0)
         for group in optimiser.param_groups:
-            group["lr"] = float(RATE * group["share"] * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * part) + 0.003))
+            group["lr"] = float(
+                RATE * group["share"] * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * part) + 0.003)
+            )
         loss = loss_of(network(x := (pair := batch(train, pack["grounds"], rng))[0]), pair[1], weights)
         optimiser.zero_grad()
         loss.backward()
@@ -159,14 +171,24 @@ def main() -> None:
             mean[key].mul_(keep).add_(value, alpha=1 - keep)
         step, total = step + 1, total + loss.item()
         if step % 25 == 0:
-            print(f"{spent:.1f} min step {step} loss {total / 25:.3f} {x.shape[0] * step / max(spent - done, 1e-6) / 60:.1f} pictures/s", flush=True)
+            print(
+                f"{spent:.1f} min step {step} loss {total / 25:.3f} {x.shape[0] * step / max(spent - done, 1e-6) / 60:.1f} pictures/s",  # noqa: E501
+                flush=True,
+            )
             total = 0.0
         if spent - saved > 5 or part >= 1:
             saved = spent
-            torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "minutes": spent}, a.out)
+            torch.save(
+                {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "minutes": spent},
+                a.out,
+            )
             judge = PartsNetwork()
             judge.load_state_dict(mean)
-            print("held out:", " ".join(f"{v:.2f}" for v in measured(judge.eval(), test if part >= 1 else test[::4])), flush=True)
+            print(
+                "held out:",
+                " ".join(f"{v:.2f}" for v in measured(judge.eval(), test if part >= 1 else test[::4])),
+                flush=True,
+            )
         if part >= 1:
             return
 

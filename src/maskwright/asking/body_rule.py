@@ -36,13 +36,13 @@ _PERSON = (
 _ENGLISH = [
     r"\b(?:un|dis)dress(?:ed|es|ing)?\b", r"\bdisrobe", r"\bunclad\b", r"\bunclothed?\b", r"\bunclothing\b",
     r"\bnaked(?:ness)?\b", r"\bnudes?\b", r"\bnudity\b", r"\bnudif\w*\b", r"\bdenud\w*\b", r"\bnudist\w*\b",
-    r"\b(?:top|bottom|shirt|bra|pant|panty|cloth|clothes|clothing|garment)-?\s?less\b", r"\bsemi-?\s?nud\w*\b", r"\bhalf-?\s?(?:nude|naked)\b",
-    r"\bin\s+the\s+(?:buff|raw)\b", r"\bbirthday\s+suit\b", r"\bbuck\s?naked\b", r"\bau\s+naturel\b", r"\bnsfw\b", r"\bporn\w*\b",
-    r"\bxxx\b", r"\berotic\w*\b", r"\bhentai\b", r"\bdeep\s?nude\b", r"\bstrip\s?(?:tease|per)\w*\b", r"\buncensor\w*\b",
-    r"\bx-?\s?ray\b", r"\bsee-?\s?thr(?:ough|u)\b", r"\bgenital\w*\b", r"\bnipples?\b", r"\bareol\w*\b", r"\bbreasts?\b", r"\bboobs?\b",
-    r"\btits?\b", r"\bpenis\w*\b", r"\bvagina\w*\b", r"\bvulva\w*\b", r"\bcrotch\w*\b", r"\bbuttocks?\b", r"\bbutts?\b", r"\bcleavage\b",
-    r"\bprivate\s+parts?\b", r"\bbare\s+(?:\w+\s+)?(?:chest|body|breasts?|skin|torso|bottom|back|shoulders?|bum|flesh)\b",
-    r"\b(?:skin|flesh)\s?-?\s?(?:colou?red|toned?|tint\w*|colou?rs?)\b", r"\b(?:body|skin|figure|flesh)\s+(?:\w+\s+){0,2}?(?:under|beneath|underneath|below|behind)\b",
+    r"\b(?:top|bottom|shirt|bra|pant|panty|cloth|clothes|clothing|garment)-?\s?less\b", r"\bsemi-?\s?nud\w*\b", r"\bhalf-?\s?(?:nude|naked)\b",  # noqa: E501
+    r"\bin\s+the\s+(?:buff|raw)\b", r"\bbirthday\s+suit\b", r"\bbuck\s?naked\b", r"\bau\s+naturel\b", r"\bnsfw\b", r"\bporn\w*\b",  # noqa: E501
+    r"\bxxx\b", r"\berotic\w*\b", r"\bhentai\b", r"\bdeep\s?nude\b", r"\bstrip\s?(?:tease|per)\w*\b", r"\buncensor\w*\b",  # noqa: E501
+    r"\bx-?\s?ray\b", r"\bsee-?\s?thr(?:ough|u)\b", r"\bgenital\w*\b", r"\bnipples?\b", r"\bareol\w*\b", r"\bbreasts?\b", r"\bboobs?\b",  # noqa: E501
+    r"\btits?\b", r"\bpenis\w*\b", r"\bvagina\w*\b", r"\bvulva\w*\b", r"\bcrotch\w*\b", r"\bbuttocks?\b", r"\bbutts?\b", r"\bcleavage\b",  # noqa: E501
+    r"\bprivate\s+parts?\b", r"\bbare\s+(?:\w+\s+)?(?:chest|body|breasts?|skin|torso|bottom|back|shoulders?|bum|flesh)\b",  # noqa: E501
+    r"\b(?:skin|flesh)\s?-?\s?(?:colou?red|toned?|tint\w*|colou?rs?)\b", r"\b(?:body|skin|figure|flesh)\s+(?:\w+\s+){0,2}?(?:under|beneath|underneath|below|behind)\b",  # noqa: E501
     rf"\bwhat(?:'?s| is| lies)?\s+(?:under|beneath|underneath|behind|below)\s+(?:\w+\s+){{0,3}}?{_COVER}\b",
     rf"\b(?:under|underneath|beneath)\s+(?:her|his|their|the|my)?\s*{_COVER}\b",
     rf"\bstrip(?:s|ped|ping)?\s+(?:down|off|bare|away|{_PERSON}|the\s+{_PERSON}|that\s+{_PERSON})\b",
@@ -51,26 +51,28 @@ _ENGLISH = [
     rf"\b{_COVER}\b(?:\s+[\w'’-]+){{0,4}}?\s+(?:off|away|removed|gone|invisible|transparent|translucent|sheer|disappears?|vanish\w*|missing)\b",
     rf"\b(?:invisible|transparent|translucent|sheer|no|zero|without|fewer|less)\s+(?:any\s+|her\s+|his\s+|their\s+|the\s+)?{_COVER}\b",
     rf"\b(?:make|turn|render)\b(?:\s+[\w'’-]+){{0,4}}?\s+{_COVER}\s+(?:invisible|transparent|translucent|sheer|disappear|vanish)\b",
-    rf"\b(?:wear(?:s|ing)?|dressed\s+in|in|into)\s+(?:nothing|only|just|nothing\s+but|her|his|their|a|some)?\s*(?:underwear|lingerie|panties|bras?|thongs?|g-?strings?)\b",
-    r"\bwear(?:s|ing)?\s+(?:nothing|no\b|not\s+a\s+thing)", r"\bnothing\s+on\b", r"\bexpos(?:e|ed|ing)\s+(?:\w+\s+){0,3}?(?:skin|body|chest|torso|flesh|her|him|them|herself|himself)\b",
-    r"\breveal(?:s|ed|ing)?\s+(?:\w+\s+){0,3}?(?:skin|body|chest|torso|flesh)\b", r"\bshow\s+(?:\w+\s+){0,3}?(?:bare|body|chest|skin)\b",
+    r"\b(?:wear(?:s|ing)?|dressed\s+in|in|into)\s+(?:nothing|only|just|nothing\s+but|her|his|their|a|some)?\s*(?:underwear|lingerie|panties|bras?|thongs?|g-?strings?)\b",
+    r"\bwear(?:s|ing)?\s+(?:nothing|no\b|not\s+a\s+thing)", r"\bnothing\s+on\b", r"\bexpos(?:e|ed|ing)\s+(?:\w+\s+){0,3}?(?:skin|body|chest|torso|flesh|her|him|them|herself|himself)\b",  # noqa: E501
+    r"\breveal(?:s|ed|ing)?\s+(?:\w+\s+){0,3}?(?:skin|body|chest|torso|flesh)\b", r"\bshow\s+(?:\w+\s+){0,3}?(?:bare|body|chest|skin)\b",  # noqa: E501
     r"\bbody\s+suit\s+of\s+skin\b", r"\bsexy\b", r"\bsexual\w*\b", r"\bseduct\w*\b",
 ]  # fmt: skip
 _CHINESE = [
-    r"裸", r"赤身", r"赤条", r"光(?:着|身|屁|膀|溜)", r"一丝不挂", r"走光", r"露(?:点|乳|胸|臀|体|阴|肉|出(?:身体|皮肤|胸|肉))",
+    r"裸", r"赤身", r"赤条", r"光(?:着|身|屁|膀|溜)", r"一丝不挂", r"走光", r"露(?:点|乳|胸|臀|体|阴|肉|出(?:身体|皮肤|胸|肉))",  # noqa: E501
     r"(?:不|没|未|无)(?:有)?(?:穿|着|挂)(?:任何)?(?:衣|服|裤|裙|上|下|内|东西|$)?", r"无衣", r"衣不蔽体",
     r"(?:脱|褪|剥|扒|卸|撕|掀|撩|解)(?:去|掉|下|光|开|了|除)?[^,。;]{0,8}?(?:衣|服|裤|裙|衫|袜|内|罩|袍|装|套|毛)",
-    r"脱(?:光|掉|下|了|去|除)", r"(?:去|除|移|删|擦|抹|消|清|弄|拿|取)(?:掉|除|去|下|走|失)?[^,。;]{0,10}?(?:衣|服装|裤|裙|衬衫|t恤|汗衫|毛衫|背心|内衣|文胸|胸罩|泳装|比基尼|外套|夹克|西装|毛巾|丝袜)",
+    r"脱(?:光|掉|下|了|去|除)", r"(?:去|除|移|删|擦|抹|消|清|弄|拿|取)(?:掉|除|去|下|走|失)?[^,。;]{0,10}?(?:衣|服装|裤|裙|衬衫|t恤|汗衫|毛衫|背心|内衣|文胸|胸罩|泳装|比基尼|外套|夹克|西装|毛巾|丝袜)",  # noqa: E501
     r"(?:衣|裤|裙|衫|t恤|外套|夹克|内衣|文胸|胸罩|泳装|比基尼|背心|服装?|衣物)[^,。;]{0,6}?(?:去掉|脱|移除|删除|消失|不见|透明|隐形|去除|拿掉|弄没|没了|变没)",
-    r"透视", r"透明(?:的)?(?:衣|裤|裙|衫|内)", r"(?:衣|裤|裙)[^,。;]{0,3}(?:里|下|底)(?:面|边)?的?(?:身|皮|肉|体)", r"衣服(?:下|里|底下)", r"肉色|肤色的?(?:衣|裤|裙|衫)?",
-    r"色情", r"情色", r"性感", r"乳(?:房|头|沟|晕)", r"阴(?:部|道|茎|毛)", r"生殖器", r"私处", r"屁股", r"臀部", r"胸部", r"身体的皮肤",
+    r"透视", r"透明(?:的)?(?:衣|裤|裙|衫|内)", r"(?:衣|裤|裙)[^,。;]{0,3}(?:里|下|底)(?:面|边)?的?(?:身|皮|肉|体)", r"衣服(?:下|里|底下)", r"肉色|肤色的?(?:衣|裤|裙|衫)?",  # noqa: E501
+    r"色情", r"情色", r"性感", r"乳(?:房|头|沟|晕)", r"阴(?:部|道|茎|毛)", r"生殖器", r"私处", r"屁股", r"臀部", r"胸部", r"身体的皮肤",  # noqa: E501
     r"只(?:穿|剩)[^,。;]{0,4}(?:内|底裤|胸罩|文胸)", r"去衣",
 ]  # fmt: skip
-_TRADITIONAL = str.maketrans("脫褲裙襯體內別國無沒著條絲掛貼陰頭溝膚視開東穿們剝撕層", "脱裤裙衬体内别国无没着条丝挂贴阴头沟肤视开东穿们剥撕层")
+_TRADITIONAL = str.maketrans(
+    "脫褲裙襯體內別國無沒著條絲掛貼陰頭溝膚視開東穿們剝撕層", "脱裤裙衬体内别国无没着条丝挂贴阴头沟肤视开东穿们剥撕层"
+)
 _LOOKALIKES = str.maketrans("013457@$!|", "oleastasil")
 _PATTERN = re.compile("|".join(_ENGLISH), re.IGNORECASE)
 _PATTERN_CHINESE = re.compile("|".join(_CHINESE))
-_SQUEEZED = ("naked", "nude", "nudity", "undress", "topless", "unclothe", "disrobe", "removeclothes", "removetheclothes",
+_SQUEEZED = ("naked", "nude", "nudity", "undress", "topless", "unclothe", "disrobe", "removeclothes", "removetheclothes",  # noqa: E501
              "removeherclothes", "removehisclothes", "takeoffclothes", "deepnude")  # fmt: skip
 
 
@@ -92,12 +94,16 @@ def asks_unclothed(words: str) -> bool:
 def _plain(words: str) -> str:
     """Lower case, full-width and accented letters made plain, invisible characters dropped."""
     text = unicodedata.normalize("NFKD", words)
-    kept = "".join(c for c in text if not unicodedata.combining(c) and unicodedata.category(c) not in ("Cf", "Cc") or c in "\n\t")
+    kept = "".join(c for c in text if c in "\n\t" or not _unseen(c))
     folded = kept.casefold().translate(_CYRILLIC)
     return re.sub(r"[\s_*+~^]+", " ", folded)
 
 
 _CYRILLIC = str.maketrans("аеорсухіѕԁкнмт", "aeopcyxisdkhmt")
+
+
+def _unseen(character: str) -> bool:
+    return bool(unicodedata.combining(character)) or unicodedata.category(character) in ("Cf", "Cc")
 
 
 def _spelled_out(text: str) -> str:

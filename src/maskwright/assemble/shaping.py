@@ -31,9 +31,9 @@ from maskwright.shaping.turntable import save_turntable
 from maskwright.values import Image, Mask
 
 CHARACTER_PRESETS: Mapping[str, str] = {
-    "full-figure": "Extend this half figure to the whole figure, fully clothed, in the same outfit and style, standing.",
-    "front-t-pose": "Show the same character, fully clothed in the same outfit, from the front in a T-pose on a plain ground.",
-    "complete-hidden": "Complete the parts of this object that are hidden by others, in the same style; keep everything seen.",
+    "full-figure": "Extend this half figure to the whole figure, fully clothed, in the same outfit and style, standing.",  # noqa: E501
+    "front-t-pose": "Show the same character, fully clothed in the same outfit, from the front in a T-pose on a plain ground.",  # noqa: E501
+    "complete-hidden": "Complete the parts of this object that are hidden by others, in the same style; keep everything seen.",  # noqa: E501
 }
 """Wishes that only a generative editor can fulfil."""
 
@@ -97,10 +97,20 @@ def cut(
 
 
 def parts(
-    image: Any, mask: Any = None, *, parser: Any = None, inpainter: Any = None, settings: Settings | None = None, **options: Any
+    image: Any,
+    mask: Any = None,
+    *,
+    parser: Any = None,
+    inpainter: Any = None,
+    settings: Settings | None = None,
+    **options: Any,
 ) -> Dissection:
     """The figure taken apart: labels, pose, and one picture a garment. Raises BadImage, BadMask."""
-    picture, engines, shape = _picture(image), _engines(settings, parser=parser, inpainter=inpainter), _shape(settings, options)
+    picture, engines, shape = (
+        _picture(image),
+        _engines(settings, parser=parser, inpainter=inpainter),
+        _shape(settings, options),
+    )
     region = None if mask is None else _mask(mask)
     if region is not None:
         region.check_size(picture.size)
@@ -172,8 +182,14 @@ def lift(
     if mask is not None:
         picture = cut_out(picture, _checked(_mask(mask), picture)).image
     if picture.alpha is None:
-        raise BadMask("the picture has no alpha and no mask was given.", "Give --mask, or a cut-out from `maskwright cut`.")
-    engines = _engines(settings, lifter=lifter if lifter is not None else _lite_lifter(settings, shape.faces), depth=depth if isinstance(depth, str) else None)
+        raise BadMask(
+            "the picture has no alpha and no mask was given.", "Give --mask, or a cut-out from `maskwright cut`."
+        )
+    engines = _engines(
+        settings,
+        lifter=lifter if lifter is not None else _lite_lifter(settings, shape.faces),
+        depth=depth if isinstance(depth, str) else None,
+    )
     nearness = _depth(depth, engines, picture)
     model = engines.need("lifter")
     mesh = care_for(
@@ -187,7 +203,13 @@ def lift(
 
 
 def _by_plan(
-    picture: Image, plan: Plan, region: Mask | None, drawer: PlannerEditor, find: Callable[[Image, str], Mask | None], *, seed: int
+    picture: Image,
+    plan: Plan,
+    region: Mask | None,
+    drawer: PlannerEditor,
+    find: Callable[[Image, str], Mask | None],
+    *,
+    seed: int,
 ) -> Edited:
     wheres = {o.where for o in plan.operations}
     if region is None and plan.target and wheres - {"picture"}:
@@ -205,7 +227,9 @@ def _by_plan(
     return Edited(final, plan, drift, Mask(touched), {"editor": drawer.name, "operations": plan.lines()})
 
 
-def _registered(picture: Image, drawn: Image, region: Mask | None, plan: Plan | None, *, feather_px: float, align: bool) -> Edited:
+def _registered(
+    picture: Image, drawn: Image, region: Mask | None, plan: Plan | None, *, feather_px: float, align: bool
+) -> Edited:
     where = np.ones((picture.height, picture.width), np.bool_) if region is None else region.array
     final, drift = register(picture, drawn, where, feather_px=feather_px, align=align)
     return Edited(final, plan, drift, Mask(where))
@@ -267,7 +291,9 @@ def _shape(settings: Settings | None, options: Mapping[str, Any]) -> ShapeSettin
     try:
         return ShapeSettings(**{**values, **given})
     except ValueError as error:
-        raise BadSettings(f"a setting is out of range: {str(error).splitlines()[2].strip()}", "See docs/settings.md.") from error
+        raise BadSettings(
+            f"a setting is out of range: {str(error).splitlines()[2].strip()}", "See docs/settings.md."
+        ) from error
 
 
 def _lite_lifter(settings: Settings | None, faces: int) -> Any:
@@ -323,8 +349,11 @@ def _depth(value: Any, engines: Engines, picture: Image) -> NDArray[np.float32] 
         return None
     nearness = engines.get("depth").depth(picture) if isinstance(value, str) else np.asarray(value, np.float32)
     if nearness.shape != (picture.height, picture.width) or not np.isfinite(nearness).all():
-        raise BadSettings(f"the depth map is {nearness.shape}, the picture {(picture.height, picture.width)}.", "Give one value a pixel, 0..1.")
-    return np.clip(nearness, 0, 1).astype(np.float32)
+        raise BadSettings(
+            f"the depth map is {nearness.shape}, the picture {(picture.height, picture.width)}.",
+            "Give one value a pixel, 0..1.",
+        )
+    return np.asarray(np.clip(nearness, 0, 1), np.float32)
 
 
 def _finder(settings: Settings | None) -> Callable[[Image, str], Mask | None]:

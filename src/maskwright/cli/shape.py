@@ -47,7 +47,9 @@ def cut(image: Path, mask: Path | None, out: Path | None, as_json: bool, **optio
 @click.option("--parser", help="lite, segformer-clothes, sapiens, ...")
 @click.option("--no-complete", is_flag=True, help="Leave garments as they are seen, with their gaps.")
 @click.option("--merge", multiple=True, metavar="KEPT+OTHER", help="Count one part as another; may be repeated.")
-@click.option("--name", "names", multiple=True, metavar="X,Y=NAME", help="Name the part under a click; may be repeated.")
+@click.option(
+    "--name", "names", multiple=True, metavar="X,Y=NAME", help="Name the part under a click; may be repeated."
+)
 @click.option("--mannequin", is_flag=True, help="Also draw a featureless grey mannequin in the pose.")
 @settings_options
 @json_option
@@ -58,7 +60,11 @@ def parts(image: Path, mask: Path | None, out: Path | None, as_json: bool, **opt
     settings = _settings(options)
     whole = None if options["no_complete"] is False else False
     found = take_apart(
-        str(image), None if mask is None else str(mask), parser=options["parser"], settings=settings, complete_garments=whole
+        str(image),
+        None if mask is None else str(mask),
+        parser=options["parser"],
+        settings=settings,
+        complete_garments=whole,
     )
     for pair in options["merge"]:
         kept, plus, other = pair.partition("+")
@@ -74,7 +80,9 @@ def parts(image: Path, mask: Path | None, out: Path | None, as_json: bool, **opt
         files.append(_mannequin(folder, found))
     row = {**found.to_json(), "keypoints": len(found.parts.keypoints), "files": [str(f) for f in files]}
     seen = [r for r in row["labels"] if r["area"] and r["label"] != "background"]
-    text = "\n".join(f"{r['label']:>16}  {r['area']} px" + (f"  {r['confidence']:.2f}" if r["confidence"] else "") for r in seen)
+    text = "\n".join(
+        f"{r['label']:>16}  {r['area']} px" + (f"  {r['confidence']:.2f}" if r["confidence"] else "") for r in seen
+    )
     _tell(row, f"{text}\n{folder}", as_json)
 
 
@@ -107,7 +115,9 @@ def edit(image: Path, words: str, as_json: bool, **options: Any) -> None:
     target = options["out"] or Path(f"{image.stem}_edit.png")
     _check_suffix(target, (".png", ".webp", ".jpg", ".jpeg"), "pictures")
     if options["character"]:
-        found = shaping.edit_preset(str(image), options["character"], editor=options["editor"], seed=options["seed"], settings=settings)
+        found = shaping.edit_preset(
+            str(image), options["character"], editor=options["editor"], seed=options["seed"], settings=settings
+        )
     else:
         mask = options["mask"]
         found = shaping.edit(
@@ -187,7 +197,9 @@ def _mannequin(folder: Path, found: Any) -> Path:
 
 def _read_plan(path: Path | None, words: str, character: str | None) -> Any:
     if sum((path is not None, bool(words.strip()), character is not None)) != 1:
-        raise BadPhrase("give either words, or --plan, or --character.", 'Example: maskwright edit photo.png "make it red"')
+        raise BadPhrase(
+            "give either words, or --plan, or --character.", 'Example: maskwright edit photo.png "make it red"'
+        )
     if path is None:
         return None
     from maskwright.assemble.shaping import read_plan_file

@@ -75,9 +75,7 @@ def solve_alpha(image: Image, mask: Mask, matter: Matter | None, band_px: int) -
     return alpha
 
 
-def _matted(
-    matter: Matter, image: Image, trimap: NDArray[np.uint8], mask: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def _matted(matter: Matter, image: Image, trimap: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The matter's answer; one that takes a hint is told the mask itself."""
     if isinstance(matter, HintedMatter) and matter.takes_hint:
         return matter.matte(image, trimap, hint=mask)
@@ -105,7 +103,11 @@ def cut_out(
     colours = _clean_colours(image, alpha, mask)
     whole = Image(colours, np.rint(alpha * 255).astype(np.uint8), image.source)
     framed, offset = put_in_frame(whole, frame, pad_px)
-    report = {"band_px": band, "matter": getattr(matter, "name", None), "soft_pixels": int(((alpha > 0.01) & (alpha < 0.99)).sum())}
+    report = {
+        "band_px": band,
+        "matter": getattr(matter, "name", None),
+        "soft_pixels": int(((alpha > 0.01) & (alpha < 0.99)).sum()),
+    }
     return Cutout(framed if background is None else flatten(framed, background), alpha, offset, report)
 
 

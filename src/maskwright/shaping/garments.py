@@ -1,4 +1,4 @@
-"""Parts as files: the indexed picture, its table, the pose, and one picture a garment, completed where little hides it."""
+"""Parts as files: the indexed picture, its table, the pose, and one picture a garment, completed where little hides it."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from maskwright.values import Image, Mask
 
 GARMENTS = ("upper garment", "lower garment", "dress", "outerwear", "shoes", "bag", "hat")
 PALETTE = (
-    (0, 0, 0), (255, 205, 160), (110, 70, 30), (255, 130, 90), (60, 120, 255), (40, 195, 90), (230, 60, 200), (250, 205, 40),
+    (0, 0, 0), (255, 205, 160), (110, 70, 30), (255, 130, 90), (60, 120, 255), (40, 195, 90), (230, 60, 200), (250, 205, 40),  # noqa: E501
     (125, 65, 165), (0, 195, 195), (170, 30, 60), (170, 170, 170),
 )  # fmt: skip
 """One colour a label of the fixed vocabulary, in its order; regions beyond it go round the wheel."""
@@ -55,7 +55,9 @@ class Dissection:
         garments = {k: v for k, v in self.garments.items() if k not in (kept, other)}
         merged = replace(self, parts=replace(self.parts, label_map=labels), garments=garments)
         wanted = kept in self.garments or other in self.garments
-        return replace(merged, garments={**garments, kept: _plain(self.image, merged.mask_of(kept))}) if wanted else merged
+        return (
+            replace(merged, garments={**garments, kept: _plain(self.image, merged.mask_of(kept))}) if wanted else merged
+        )
 
     def rename(self, label: str, name: str) -> Dissection:
         """The same with one region called `name`; a name that is there already takes the region in."""
@@ -67,7 +69,9 @@ class Dissection:
         if name in self.parts.labels and (self.parts.label_map == self.parts.labels.index(name)).any():
             return self.merge(name, label)
         at = _index(self.parts, label)
-        labels = tuple(name if i == at else (f"(was {old})" if old == name else old) for i, old in enumerate(self.parts.labels))
+        labels = tuple(
+            name if i == at else (f"(was {old})" if old == name else old) for i, old in enumerate(self.parts.labels)
+        )
         garments = {(name if k == label else k): v for k, v in self.garments.items()}
         return replace(self, parts=replace(self.parts, labels=labels), garments=garments)
 
@@ -82,8 +86,14 @@ class Dissection:
         """Writes parts.png (indexed), parts.json, pose.json and garment_<name>.png; returns the paths."""
         folder = Path(folder)
         paths = [save_image(folder / f"garment_{_slug(n)}.png", g) for n, g in self.garments.items()]
-        pose = {k: {"x": round(x, 2), "y": round(y, 2), "confidence": round(c, 3)} for k, (x, y, c) in self.parts.keypoints.items()}
-        write_json(folder / "pose.json", {"keypoints": pose, "convention": "COCO-17", "note": "" if pose else "no pose was found"})
+        pose = {
+            k: {"x": round(x, 2), "y": round(y, 2), "confidence": round(c, 3)}
+            for k, (x, y, c) in self.parts.keypoints.items()
+        }
+        write_json(
+            folder / "pose.json",
+            {"keypoints": pose, "convention": "COCO-17", "note": "" if pose else "no pose was found"},
+        )
         with atomic_path(folder / "parts.png") as out:
             indexed(self.parts).save(out)
         write_json(folder / "parts.json", self.to_json())
@@ -103,11 +113,9 @@ def dissect(image: Image, parts: Parts, inpainter: Inpainter | None) -> Dissecti
     return Dissection(image, parts, garments, completed)
 
 
-def complete(
-    image: Image, mask: Mask, figure: NDArray[np.bool_], inpainter: Inpainter | None
-) -> tuple[Image, float]:
-    """The garment as RGBA; holes in it that other parts of the figure cover are filled with its own cloth, never with what
-    lies under it. Returns it with the share of invented pixels."""
+def complete(image: Image, mask: Mask, figure: NDArray[np.bool_], inpainter: Inpainter | None) -> tuple[Image, float]:
+    """The garment as RGBA; holes that other parts of the figure make in it are filled with its own cloth, never with
+    what lies under it. Returns it with the share of invented pixels."""
     hidden = _hidden(mask.array, figure)
     if inpainter is None or not hidden.any() or hidden.sum() > _HIDDEN_MOST * mask.area:
         return _plain(image, mask), 0.0
@@ -132,7 +140,9 @@ def _hidden(garment: NDArray[np.bool_], figure: NDArray[np.bool_]) -> NDArray[np
 
 def _cloth(pixels: NDArray[np.uint8], garment: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The garment's nearest colours everywhere, so that an inpainter sees nothing but cloth around a gap."""
-    _, labels = cv2.distanceTransformWithLabels((~garment).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~garment).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     table = np.zeros((labels.max() + 1, 3), np.uint8)
     table[labels[garment]] = pixels[garment]
     return table[labels]
@@ -173,7 +183,14 @@ def _row(parts: Parts, index: int) -> dict[str, Any]:
     mask = Mask(parts.label_map == index)
     sure = None if parts.confidence is None or not mask else round(float(parts.confidence[mask.array].mean()), 4)
     box = None if mask.box is None else [int(v) for v in mask.box.pixels()]
-    return {"index": index, "label": parts.labels[index], "colour": list(colour_of(index)), "area": mask.area, "box": box, "confidence": sure}
+    return {
+        "index": index,
+        "label": parts.labels[index],
+        "colour": list(colour_of(index)),
+        "area": mask.area,
+        "box": box,
+        "confidence": sure,
+    }
 
 
 def _index(parts: Parts, label: str) -> int:

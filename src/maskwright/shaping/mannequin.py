@@ -1,4 +1,4 @@
-"""A featureless neutral mannequin in a pose: capsules between joints, drawn as a diagram, in no depicted person's likeness.
+"""A featureless neutral mannequin in a pose: capsules between joints, drawn as a diagram, in nobody's likeness.
 
 It stands for the figure under the clothes wherever one is needed as structure; no pixel of the picture enters it.
 """
@@ -16,7 +16,7 @@ from maskwright.values import Image
 
 Keypoints = Mapping[str, tuple[float, float, float]]
 _LIMBS = (
-    ("left_shoulder", "left_elbow", 0.055), ("left_elbow", "left_wrist", 0.045), ("right_shoulder", "right_elbow", 0.055),
+    ("left_shoulder", "left_elbow", 0.055), ("left_elbow", "left_wrist", 0.045), ("right_shoulder", "right_elbow", 0.055),  # noqa: E501
     ("right_elbow", "right_wrist", 0.045), ("left_hip", "left_knee", 0.075), ("left_knee", "left_ankle", 0.055),
     ("right_hip", "right_knee", 0.075), ("right_knee", "right_ankle", 0.055),
 )  # fmt: skip

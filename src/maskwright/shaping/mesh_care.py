@@ -17,9 +17,14 @@ _BYTES_A_FACE = 400
 
 
 def care_for(
-    mesh: Mesh, *, faces: int | None = None, largest_only: bool = False, height_m: float | None = None, max_mib: float = 600
+    mesh: Mesh,
+    *,
+    faces: int | None = None,
+    largest_only: bool = False,
+    height_m: float | None = None,
+    max_mib: float = 600,
 ) -> Mesh:
-    """The mesh cleaned: broken faces dropped, holes filled, thinned to `faces`, scaled to `height_m` metres, standing on
+    """The mesh cleaned: broken faces dropped, holes filled, thinned to `faces`, scaled to `height_m` metres, on
     y = 0. Raises ModelError for an empty or broken mesh, BadSettings for one over the memory limit."""
     check_memory(len(mesh.faces), max_mib)
     mesh = _sound(mesh)
@@ -102,7 +107,10 @@ def fill_holes(mesh: Mesh) -> Mesh:
         middle = len(vertices) - 1
         faces += [np.array([b, a, middle]) for a, b in zip(corners, np.roll(corners, -1))]
     return Mesh(
-        np.array(vertices, np.float32), np.array(faces, np.int32), None if uv is None else np.array(uv, np.float32), mesh.texture
+        np.array(vertices, np.float32),
+        np.array(faces, np.int32),
+        None if uv is None else np.array(uv, np.float32),
+        mesh.texture,
     )
 
 

@@ -1,5 +1,4 @@
-"""Meshes as GLB, OBJ (with MTL and PNG), PLY or STL; written by hand, because each is a page of code and the core has no
-mesh library."""
+"""Meshes as GLB, OBJ (with MTL and PNG), PLY or STL; by hand: each is a page, and the core has no mesh library."""
 
 from __future__ import annotations
 
@@ -49,7 +48,9 @@ def glb_bytes(mesh: Mesh) -> bytes:
 
     def add(data: bytes, target: int | None = None) -> int:
         offset = sum(map(len, chunks))
-        views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(data)} | ({"target": target} if target else {}))
+        views.append(
+            {"buffer": 0, "byteOffset": offset, "byteLength": len(data)} | ({"target": target} if target else {})
+        )
         chunks.append(data + b"\0" * (-len(data) % 4))
         return len(views) - 1
 
@@ -125,7 +126,9 @@ def _write_ply(path: Path, mesh: Mesh) -> None:
     rows["at"], rows["normal"], rows["rgb"] = mesh.vertices, vertex_normals(mesh), vertex_colours(mesh)
     faces = np.zeros(len(mesh.faces), np.dtype([("count", "u1"), ("at", "<i4", 3)]))
     faces["count"], faces["at"] = 3, mesh.faces
-    fields = [f"property float {n}" for n in ("x", "y", "z", "nx", "ny", "nz")] + [f"property uchar {n}" for n in ("red", "green", "blue")]
+    fields = [f"property float {n}" for n in ("x", "y", "z", "nx", "ny", "nz")] + [
+        f"property uchar {n}" for n in ("red", "green", "blue")
+    ]
     head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}", *fields,
             f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header"]  # fmt: skip
     write_bytes(path, ("\n".join(head) + "\n").encode() + rows.tobytes() + faces.tobytes())

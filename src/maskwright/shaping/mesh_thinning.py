@@ -72,8 +72,10 @@ def _seam_vertices(mesh: Mesh) -> NDArray[np.bool_]:
 def _choose(
     places: Floats, triangles: NDArray[np.int64], quadrics: Floats, fixed: NDArray[np.bool_], limit: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, NDArray[np.int64]]:
-    """Edges (keep, gone) that may be collapsed together, cheapest first, where each lands, and the ends of refused ones."""
-    edges = np.unique(np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1), axis=0)
+    """Edges (keep, gone) that may be collapsed together, cheapest first, where each lands, and the ends of refused ones."""  # noqa: E501
+    edges = np.unique(
+        np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1), axis=0
+    )
     graph = _graph(edges, len(places))
     edges = edges[~fixed[edges[:, 0]] & ~fixed[edges[:, 1]]]
     edges = edges[_common(graph, edges) == 2]  # the link condition: keeps a closed surface closed

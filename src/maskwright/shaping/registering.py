@@ -45,7 +45,9 @@ def register(
     shift = 0.0
     if align and changed and outside.mean() > 0.05:
         pixels, shift = _aligned(original.pixels, pixels, outside)
-    colour = float(np.abs(pixels[outside].astype(np.float32) - original.pixels[outside]).mean()) if outside.any() else 0.0
+    colour = (
+        float(np.abs(pixels[outside].astype(np.float32) - original.pixels[outside]).mean()) if outside.any() else 0.0
+    )
     final = blend(original.pixels, pixels, region, feather_px)
     differing = int((final != original.pixels).any(axis=2)[outside].sum())
     return Image(final, original.alpha, original.source), Drift(shift, colour, changed, differing)
@@ -54,10 +56,12 @@ def register(
 def _aligned(
     original: NDArray[np.uint8], pixels: NDArray[np.uint8], outside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], float]:
-    """The edited picture moved (translation, turn, scale) so that what is outside fits, and the largest move in pixels."""
+    """The edited picture moved (translation, turn, scale) so that what is outside fits, and the largest move in pixels."""  # noqa: E501
     scale = min(1.0, _ALIGN_SIDE / max(outside.shape))
     size = (max(16, round(outside.shape[1] * scale)), max(16, round(outside.shape[0] * scale)))
-    still, moved = (cv2.resize(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for p in (original, pixels))
+    still, moved = (
+        cv2.resize(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for p in (original, pixels)
+    )
     seen = cv2.resize(outside.astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
     start = np.eye(2, 3, dtype=np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)

@@ -45,7 +45,9 @@ def front_silhouette(mesh: Mesh, size: int) -> NDArray[np.bool_]:
     """What the mesh covers seen from the front, in a window of `size` pixels a metre-box side (see docs/lift.md)."""
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     span = float(max(high[0] - low[0], high[1] - low[1]))
-    flat = np.stack([(mesh.vertices[:, 0] - low[0]) / span * size, (high[1] - mesh.vertices[:, 1]) / span * size], axis=1)
+    flat = np.stack(
+        [(mesh.vertices[:, 0] - low[0]) / span * size, (high[1] - mesh.vertices[:, 1]) / span * size], axis=1
+    )
     canvas = np.zeros((2 * size, 2 * size), np.uint8)
     for corners in np.rint((flat[mesh.faces] * 2 - 0.5) * 256).astype(np.int32):
         cv2.fillConvexPoly(canvas, corners, 1, shift=8)

@@ -1,4 +1,4 @@
-"""What the lifting workers share: the cut-out in, a mesh out as one .npz (vertices, faces, and uv with texture if any)."""
+"""What the lifting workers share: the cut-out in, a mesh out as one .npz (vertices, faces, and uv with texture if any)."""  # noqa: E501
 
 from __future__ import annotations
 

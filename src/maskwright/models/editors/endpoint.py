@@ -69,6 +69,7 @@ class EndpointEditor:
             raise
 
     def _posted(self, image: Image, words: str, mask: Mask | None, seed: int) -> dict[str, Any]:
+        body: Any
         if self.form == "dashscope":
             path, headers, body = _dashscope(self.model, image, words, seed)
         else:
@@ -94,7 +95,11 @@ class EndpointEditor:
 def _openai(model: str, image: Image, words: str, mask: Mask | None) -> tuple[str, dict[str, str], bytes]:
     """multipart/form-data: what is transparent in `mask` may change."""
     border = secrets.token_hex(16)
-    fields: list[tuple[str, str | None, bytes]] = [("model", None, model.encode()), ("prompt", None, words.encode()), ("n", None, b"1")]
+    fields: list[tuple[str, str | None, bytes]] = [
+        ("model", None, model.encode()),
+        ("prompt", None, words.encode()),
+        ("n", None, b"1"),
+    ]
     fields.append(("image", "image.png", _png(image.pixels)))
     if mask is not None:
         keep = np.where(_fitted(mask, image), 0, 255).astype(np.uint8)
@@ -102,7 +107,9 @@ def _openai(model: str, image: Image, words: str, mask: Mask | None) -> tuple[st
     out = io.BytesIO()
     for name, file, data in fields:
         extra = f'; filename="{file}"\r\nContent-Type: image/png' if file else ""
-        out.write(f'--{border}\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + data + b"\r\n")
+        out.write(
+            f'--{border}\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + data + b"\r\n"
+        )
     out.write(f"--{border}--\r\n".encode())
     return "/images/edits", {"Content-Type": f"multipart/form-data; boundary={border}"}, out.getvalue()
 

@@ -16,16 +16,36 @@ from maskwright.models.editors.planner_plan import Plan
 
 LONGEST = 500
 CAN = (
-    "recolour, remove, blur or pixelate, replace the background, brighten or darken, saturate or desaturate, contrast, warm or "
+    "recolour, remove, blur or pixelate, replace the background, brighten or darken, saturate or desaturate, contrast, warm or "  # noqa: E501
     "cool, stripes/dots/checks, outline, flip, scale"
 )
-_CLAUSES = re.compile(r"\s*(?:[,;.!,。;、!\n]|\band then\b|\bthen\b|\bthen also\b|\bplus\b|\band\b|然后|接着|并且|同时|而且|并|再)\s*", re.IGNORECASE)
+_CLAUSES = re.compile(
+    r"\s*(?:[,;.!,。;、!\n]|\band then\b|\bthen\b|\bthen also\b|\bplus\b|\band\b|然后|接着|并且|同时|而且|并|再)\s*",
+    re.IGNORECASE,
+)
 _BACKGROUND = re.compile(r"back\s?(?:ground|drop)|behind|surroundings|背景|后面|周围", re.IGNORECASE)
-_PICTURE = re.compile(r"\b(?:whole|entire)?\s*(?:picture|image|photo|photograph|everything)\b|整(?:张|个|幅)(?:图|画|照)|图片|照片|全图", re.IGNORECASE)
-_SLIGHT = re.compile(r"\b(?:slightly|a bit|a little|little|somewhat|subtly|gently)\b|一点|稍微|略微|稍|略", re.IGNORECASE)
-_STRONG = re.compile(r"\b(?:much|a lot|very|strongly|heavily|far|extremely|really|way)\b|很多|非常|更加|大幅|强烈|特别|得多", re.IGNORECASE)
+_PICTURE = re.compile(
+    r"\b(?:whole|entire)?\s*(?:picture|image|photo|photograph|everything)\b|整(?:张|个|幅)(?:图|画|照)|图片|照片|全图",
+    re.IGNORECASE,
+)
+_SLIGHT = re.compile(
+    r"\b(?:slightly|a bit|a little|little|somewhat|subtly|gently)\b|一点|稍微|略微|稍|略", re.IGNORECASE
+)
+_STRONG = re.compile(
+    r"\b(?:much|a lot|very|strongly|heavily|far|extremely|really|way)\b|很多|非常|更加|大幅|强烈|特别|得多",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)\s*(%|percent|px|pixels?|倍|x\b|times)?", re.IGNORECASE)
-_TIMES_WORDS = {"twice": 2.0, "double": 2.0, "half": 0.5, "triple": 3.0, "两倍": 2.0, "二倍": 2.0, "三倍": 3.0, "一半": 0.5}
+_TIMES_WORDS = {
+    "twice": 2.0,
+    "double": 2.0,
+    "half": 0.5,
+    "triple": 3.0,
+    "两倍": 2.0,
+    "二倍": 2.0,
+    "三倍": 3.0,
+    "一半": 0.5,
+}
 Make = Callable[[str], dict[str, Any] | None]
 
 
@@ -133,7 +153,11 @@ def _blur(clause: str) -> dict[str, Any]:
 
 
 def _pattern(clause: str) -> dict[str, Any]:
-    kinds = (("dots", r"dot|spot|圆点|波点|斑点"), ("checks", r"check|plaid|tartan|gingham|格"), ("bands", r"horizontal\w*\s+stripe|stripe\w*\s+horizontal|横条|横纹"))
+    kinds = (
+        ("dots", r"dot|spot|圆点|波点|斑点"),
+        ("checks", r"check|plaid|tartan|gingham|格"),
+        ("bands", r"horizontal\w*\s+stripe|stripe\w*\s+horizontal|横条|横纹"),
+    )
     kind = next((k for k, rule in kinds if re.search(rule, clause, re.IGNORECASE)), "stripes")
     colour = _colour_or_none(clause)
     return {"op": "pattern", "kind": kind} | ({"colour": colour} if colour else {})
@@ -178,7 +202,10 @@ def _signed(op: str, field: str, plain: float, down: str) -> Make:
 def _factor(op: str, plain: float, down: str) -> Make:
     def make(clause: str) -> dict[str, Any]:
         amount = _strength(clause, plain)
-        return {"op": op, "factor": max(0.1, 1 - min(amount, 0.9)) if re.search(down, clause, re.IGNORECASE) else 1 + amount}
+        return {
+            "op": op,
+            "factor": max(0.1, 1 - min(amount, 0.9)) if re.search(down, clause, re.IGNORECASE) else 1 + amount,
+        }
 
     return make
 
@@ -190,22 +217,22 @@ def _grey(_: str) -> dict[str, Any]:
 _DARKER = r"dark|dim|lower|less|暗|深"
 _COOLER = r"cool|cold|blue|冷"
 _LESS = r"less|reduc|decreas|lower|soft|flat|mut|dull|降低|减|少"
-_VERB = r"make|turn|paint|colou?r|recolou?r|dye|tint|change|shade|want|give|set|in(?:to)?\b|to\b|变|改|换|染|涂|上色|成|调|设"
+_VERB = r"make|turn|paint|colou?r|recolou?r|dye|tint|change|shade|want|give|set|in(?:to)?\b|to\b|变|改|换|染|涂|上色|成|调|设"  # noqa: E501
 
 RULES: tuple[tuple[str, Make], ...] = (
     (r"\b(?:outline|contour|stroke|border|edge line|silhouette line)\b|描边|轮廓|边框", _outline),
-    (r"\b(?:strip(?:e|es|ed|y)|dots?|dotted|polka|spots|spotted|check(?:s|ed|ered|erboard)?|plaid|tartan|gingham|pattern)\b|条纹|横条|圆点|波点|斑点|格子|花纹|图案", _pattern),
+    (r"\b(?:strip(?:e|es|ed|y)|dots?|dotted|polka|spots|spotted|check(?:s|ed|ered|erboard)?|plaid|tartan|gingham|pattern)\b|条纹|横条|圆点|波点|斑点|格子|花纹|图案", _pattern),  # noqa: E501
     (r"\b(?:flip|mirror|upside)\w*\b|翻转|镜像|颠倒|左右对调", _flip),
-    (r"\b(?:blur\w*|defocus|out of focus|bokeh|pixelat\w*|mosaic|censor|anonymi[sz]e)\b|模糊|虚化|马赛克|像素化|打码", _blur),
+    (r"\b(?:blur\w*|defocus|out of focus|bokeh|pixelat\w*|mosaic|censor|anonymi[sz]e)\b|模糊|虚化|马赛克|像素化|打码", _blur),  # noqa: E501
     (r"\b(?:monochrome|gr[ae]y\s?scale|desaturate|drain the colou?r|b\s?&\s?w)\w*\b|去色|黑白|灰度", _grey),
-    (r"\b(?:saturat\w*|vibran\w*|vivid|colou?rful|more colou?r|less colou?r|muted?)\b|饱和|鲜艳", _factor("saturate", 0.5, _LESS)),
+    (r"\b(?:saturat\w*|vibran\w*|vivid|colou?rful|more colou?r|less colou?r|muted?)\b|饱和|鲜艳", _factor("saturate", 0.5, _LESS)),  # noqa: E501
     (r"\b(?:contrast\w*|punch\w*)\b|对比", _factor("contrast", 0.3, _LESS)),
-    (r"\b(?:remove|delete|erase|get rid of|take (?:it )?(?:away|out)|wipe out|clean up|inpaint)\b|去掉|去除|移除|删除|删掉|擦除|擦掉|抹去|抹掉|消除|清除", _remove),
-    (rf"(?=.*(?:{_BACKGROUND.pattern}))(?=.*(?:replace|change|make|turn|set|put|plain|solid|swap|换|变|改|设))", _replace),
-    (r"\b(?:bright\w*|lighten|lighter|darken|darker|dim(?:mer)?|more light|less light)\b(?!\s+(?:red|green|blue|yellow|pink|orange|purple|gr[ae]y|brown))|提亮|变亮|调亮|加亮|亮一|更亮|变暗|调暗|压暗|暗一|更暗|亮度", _signed("brighten", "amount", 0.4, _DARKER)),
+    (r"\b(?:remove|delete|erase|get rid of|take (?:it )?(?:away|out)|wipe out|clean up|inpaint)\b|去掉|去除|移除|删除|删掉|擦除|擦掉|抹去|抹掉|消除|清除", _remove),  # noqa: E501
+    (rf"(?=.*(?:{_BACKGROUND.pattern}))(?=.*(?:replace|change|make|turn|set|put|plain|solid|swap|换|变|改|设))", _replace),  # noqa: E501
+    (r"\b(?:bright\w*|lighten|lighter|darken|darker|dim(?:mer)?|more light|less light)\b(?!\s+(?:red|green|blue|yellow|pink|orange|purple|gr[ae]y|brown))|提亮|变亮|调亮|加亮|亮一|更亮|变暗|调暗|压暗|暗一|更暗|亮度", _signed("brighten", "amount", 0.4, _DARKER)),  # noqa: E501
     (r"\b(?:warm\w*|cool(?:er)?|colder)\b|暖|冷色|变冷|冷一", _signed("warm", "amount", 0.4, _COOLER)),
     (rf"(?:{_VERB})", _recolour),
-    (r"\b(?:scale|resize|enlarge|bigger|larger|grow|shrink|smaller|zoom|twice|double|half)\b|放大|缩小|变大|变小|大一|小一", _scale),
+    (r"\b(?:scale|resize|enlarge|bigger|larger|grow|shrink|smaller|zoom|twice|double|half)\b|放大|缩小|变大|变小|大一|小一", _scale),  # noqa: E501
     (COLOUR.pattern, _recolour),
 )  # fmt: skip
 """(what a clause must hold, what makes the operation); the first that fits and can be filled wins."""
@@ -218,7 +245,9 @@ _NOT_THINGS = re.compile(
     r"contrast|monochrome|vivid|saturated?|vibrant|should|be|must|i|want|would|like|big|small|large|twice|half|double|colou?rs?|from|for|as|look|pixelate|white|replace|all|wide|thick)\b|[\d.%#]+",
     re.IGNORECASE,
 )
-_THING_CHINESE = re.compile(r"(?:把|将|给|让|这[个只件条]?|那[个只件条]?)\s*([一-鿿]{1,8}?)(?:变|换|改|染|涂|调|描|加|去|删|擦|移|模|翻|放|缩|的|提|抹)")
+_THING_CHINESE = re.compile(
+    r"(?:把|将|给|让|这[个只件条]?|那[个只件条]?)\s*([一-鿿]{1,8}?)(?:变|换|改|染|涂|调|描|加|去|删|擦|移|模|翻|放|缩|的|提|抹)"
+)
 
 _THING_AFTER = re.compile(
     r"(?:去掉|去除|移除|删除|删掉|擦除|擦掉|抹去|抹掉|消除|清除|模糊|放大|缩小|翻转|提亮|调亮|调暗)(?:这|那)?[个只件条张辆]?([一-鿿]{1,8})$"

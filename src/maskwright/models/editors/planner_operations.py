@@ -135,7 +135,11 @@ def _moved(pixels: Pixels, region: Bools, gains: NDArray[np.float64], inpainter:
     if region.all():
         ground = np.full_like(pixels, 255)
     else:
-        ground = pixels if (cover[:, :, 0] >= 1)[region].all() else inpainter.inpaint(Image(pixels), Mask(region), seed=seed).pixels
+        ground = (
+            pixels
+            if (cover[:, :, 0] >= 1)[region].all()
+            else inpainter.inpaint(Image(pixels), Mask(region), seed=seed).pixels
+        )
     return _bytes(ground * (1 - cover) + drawn * cover)
 
 

@@ -148,7 +148,12 @@ def contradiction(operations: list[Any]) -> str:
         values = {getattr(o, field) for o in operations if o.op == kind}
         if len(values) > 1:
             return f"two edits contradict each other: {kind} to {' and to '.join(str(v) for v in sorted(values))}"
-    for kind, field, middle in (("brighten", "amount", 0), ("saturate", "factor", 1), ("contrast", "factor", 1), ("warm", "amount", 0)):
+    for kind, field, middle in (
+        ("brighten", "amount", 0),
+        ("saturate", "factor", 1),
+        ("contrast", "factor", 1),
+        ("warm", "amount", 0),
+    ):
         sides = {getattr(o, field) > middle for o in operations if o.op == kind}
         if len(sides) > 1:
             return f"two edits contradict each other: {kind} up and down at once"
@@ -168,7 +173,9 @@ def read_plan(value: Mapping[str, Any] | str) -> Plan:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(p) for p in first["loc"]) or "the plan"
-        raise BadPhrase(f"the plan is not usable: {place}: {first['msg']}.", "See the plans in docs/edit.md.") from error
+        raise BadPhrase(
+            f"the plan is not usable: {place}: {first['msg']}.", "See the plans in docs/edit.md."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BadPhrase(f"the plan is not readable JSON ({error}).", "Give a plan that --dry-run wrote.") from error
 

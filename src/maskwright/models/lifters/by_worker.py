@@ -31,7 +31,9 @@ class WorkerLifter:
         views: Mapping[str, Image] | None = None, **more: Any,
     ) -> None:  # fmt: skip
         if model is None:
-            raise MissingModel(f"{kind} runs on weights that you fetch yourself.", "Set models.lifter.model to their folder.")
+            raise MissingModel(
+                f"{kind} runs on weights that you fetch yourself.", "Set models.lifter.model to their folder."
+            )
         self.name, self.kind = f"{kind}-worker", kind
         self.worker: Worker = open_worker(kind, environment)
         self.request, self.views = {"model": model, **more}, dict(views or {})
@@ -52,7 +54,7 @@ class WorkerLifter:
             with np.load(path, allow_pickle=False) as values:
                 vertices, faces = values["vertices"].astype(np.float32), values["faces"].astype(np.int32)
                 uv = values["uv"].astype(np.float32) if "uv" in values else None
-                texture = values["texture"] if "texture" in values else None
+                texture = values.get("texture")
         except (OSError, ValueError, KeyError) as error:
             raise WorkerError(f"{self.name} wrote a mesh that cannot be read.", "See its output.log.") from error
         if not len(vertices) or not len(faces):
@@ -67,7 +69,7 @@ def _upright(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
     """One metre in its longest side, standing on y = 0, centred."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     middle = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-    return ((vertices - middle) / max(float((high - low).max()), 1e-9)).astype(np.float32)
+    return np.asarray((vertices - middle) / max(float((high - low).max()), 1e-9), np.float32)
 
 
 def _projected(vertices: NDArray[np.float32], cutout: Image) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -27,7 +27,13 @@ class LiteLifter:
     name = "lite"
 
     def __init__(
-        self, *, depth: float = 0.6, back: str = "mirrored", faces: int = 40_000, relief: float = 0.25, work_side: int = 1024
+        self,
+        *,
+        depth: float = 0.6,
+        back: str = "mirrored",
+        faces: int = 40_000,
+        relief: float = 0.25,
+        work_side: int = 1024,
     ) -> None:
         if back not in ("mirrored", "completed"):
             raise BadSettings(f"there is no back {back!r}.", "Choose mirrored or completed.")

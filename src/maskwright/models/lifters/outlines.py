@@ -14,7 +14,15 @@ from maskwright.errors import ModelError
 _FINE = 4
 _STEP_PX = 1.6
 _APART = 0.05
-_INSIDE = ((1 / 3, 1 / 3, 1 / 3), (0.6, 0.2, 0.2), (0.2, 0.6, 0.2), (0.2, 0.2, 0.6), (0.45, 0.45, 0.1), (0.45, 0.1, 0.45), (0.1, 0.45, 0.45))
+_INSIDE = (
+    (1 / 3, 1 / 3, 1 / 3),
+    (0.6, 0.2, 0.2),
+    (0.2, 0.6, 0.2),
+    (0.2, 0.2, 0.6),
+    (0.45, 0.45, 0.1),
+    (0.45, 0.1, 0.45),
+    (0.1, 0.45, 0.45),
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,9 @@ def _inside_triangles(points: NDArray[np.float64], fine: NDArray[np.bool_]) -> N
     try:
         triangles = Delaunay(points).simplices.astype(np.int64)
     except (QhullError, ValueError) as error:
-        raise ModelError("this silhouette could not be triangulated.", "Give a larger picture of the object.") from error
+        raise ModelError(
+            "this silhouette could not be triangulated.", "Give a larger picture of the object."
+        ) from error
     corners = points[triangles]
     votes = np.zeros(len(triangles), np.int64)
     for weights in _INSIDE:

@@ -141,8 +141,7 @@ def _first_guess(pixels: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> Floats
     trust = np.clip((line**2).sum(axis=2) / 60.0**2, 0, 1)
     space = to_outside / np.maximum(to_outside + to_inside, 1e-6)
     guess = trust * np.clip(share, 0, 1) + (1 - trust) * space
-    guess = np.where(inside, 1.0, np.where(outside, 0.0, guess)).astype(np.float32)
-    return guess
+    return np.where(inside, 1.0, np.where(outside, 0.0, guess)).astype(np.float32)
 
 
 def _nearest(pixels: NDArray[np.uint8], seeds: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -28,9 +28,11 @@ class PymattingMatter:
             return alpha
         estimate = getattr(self._library, f"estimate_alpha_{self.method}")
         try:
-            found = estimate(image.pixels / 255.0, trimap.astype(np.float64) / 255.0 * (trimap != 128) + 0.5 * (trimap == 128))
+            found = estimate(
+                image.pixels / 255.0, trimap.astype(np.float64) / 255.0 * (trimap != 128) + 0.5 * (trimap == 128)
+            )
         except (ValueError, ArithmeticError, MemoryError) as error:
             raise ModelError(
                 f"pymatting could not solve this matte ({error}).", "Use --matter lite, or a narrower band."
             ) from error
-        return np.clip(found, 0, 1).astype(np.float32)
+        return np.asarray(np.clip(found, 0, 1), np.float32)

@@ -26,14 +26,16 @@ _FACE_SEEN, _TRUST = 0.6, 0.66
 
 
 class LiteParser:
-    """`mode`: "photo" (the network), "drawing" (regions to merge and name), or "auto"; `high` is the height in pixels at
+    """`mode`: "photo" (the network), "drawing" (regions to merge and name), or "auto"; `high` is the height in px at
     which the network sees a figure."""
 
     name = "lite"
 
     def __init__(self, *, mode: str = "auto", high: int = 320, mirror: bool = True) -> None:
         if mode not in MODES or not 64 <= high <= 1024:
-            raise BadSettings(f"mode {mode!r} or high {high} is not usable.", f"Modes: {', '.join(MODES)}; high 64-1024.")
+            raise BadSettings(
+                f"mode {mode!r} or high {high} is not usable.", f"Modes: {', '.join(MODES)}; high 64-1024."
+            )
         self.mode, self.high, self.mirror = mode, high, mirror
 
     @cached_property

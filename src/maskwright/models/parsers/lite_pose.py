@@ -13,14 +13,15 @@ from maskwright.ports import PART_LABELS
 
 Keypoints = dict[str, tuple[float, float, float]]
 _FACE, _HAIR, _SKIN, _UPPER, _LOWER, _DRESS, _OUTER, _SHOES = (
-    PART_LABELS.index(n) for n in ("face", "hair", "skin", "upper garment", "lower garment", "dress", "outerwear", "shoes")
+    PART_LABELS.index(n)
+    for n in ("face", "hair", "skin", "upper garment", "lower garment", "dress", "outerwear", "shoes")
 )
 _SEEN, _INFERRED = 0.45, 0.2
 _LEAST = 25
 
 
 def geometric_pose(labels: NDArray[np.uint8]) -> Keypoints:
-    """COCO-17 names -> (x, y, confidence); empty where no head or torso is seen. Left is the figure's own left, which is
+    """COCO-17 names -> (x, y, confidence); empty where no head or torso is seen. Left is the figure's own, which is
     on the right of the picture: the figure is taken to face us."""
     head = _middle(labels == _FACE) or _middle(labels == _HAIR)
     torso = np.isin(labels, (_UPPER, _DRESS, _OUTER))
@@ -68,7 +69,11 @@ def _hips(pose: Keypoints, labels: NDArray[np.uint8], torso: NDArray[np.bool_], 
 def _ankles(pose: Keypoints, labels: NDArray[np.uint8]) -> None:
     """The upper end of each of the two largest shoes, when there are two."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats((labels == _SHOES).astype(np.uint8))
-    order = [i for i in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA]) if stats[i, cv2.CC_STAT_AREA] >= _LEAST] if count > 1 else []
+    order = (
+        [i for i in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA]) if stats[i, cv2.CC_STAT_AREA] >= _LEAST]
+        if count > 1
+        else []
+    )
     if len(order) < 2:
         return
     places = []

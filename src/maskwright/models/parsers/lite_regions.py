@@ -82,7 +82,9 @@ def _pieces(classes: Labels, inside: NDArray[np.bool_]) -> Labels:
 
 def _spread(pieces: Labels, inside: NDArray[np.bool_]) -> Labels:
     """Every inside pixel gets the nearest piece."""
-    _, seeds = cv2.distanceTransformWithLabels((pieces == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, seeds = cv2.distanceTransformWithLabels(
+        (pieces == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     table = np.zeros(int(seeds.max()) + 1, np.int32)
     table[seeds[pieces > 0]] = pieces[pieces > 0]
     return np.where(inside, table[seeds], 0).astype(np.int32)

@@ -1,6 +1,7 @@
 """Hunyuan3D-2.x by its authors' package hy3dgen, in its own environment.
 
-Request: {"image": cut-out png, "views": {"left": png, ...}, "model": folder, "texture": true, "seed": 0, "steps": 30, "out": folder}
+Request: {"image": cut-out png, "views": {"left": png, ...}, "model": folder, "texture": true, "seed": 0,
+          "steps": 30, "out": folder}
 Result: {"mesh": npz, "faces": n}
 """
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import contract  # type: ignore[import-not-found]  # noqa: E402
 import meshing
+
+import contract  # type: ignore[import-not-found]
 
 
 def work(request: dict[str, Any], tell: Callable[..., None]) -> dict[str, Any]:
