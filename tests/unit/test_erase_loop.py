@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tests.clip_makers import make_clip
-from tests.erase_clips import ball_clip, write_ball
 
+from clip_makers import make_clip
+from erase_clips import ball_clip, write_ball
 from maskwright.assemble.erasing import erase, read_run
 from maskwright.assemble.erasing_runs import run_clips, status
 from maskwright.cli.main import main

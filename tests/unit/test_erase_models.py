@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.erase_clips import ball_clip
 
+from erase_clips import ball_clip
 from maskwright.assemble.loading import load
 from maskwright.bench.metrics.video import psnr
 from maskwright.errors import BadMask, BadPrompt

@@ -34,7 +34,7 @@ from maskwright.media.videos import Clip, open_clip, write_clip
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import check_space, read_json, write_json
 from maskwright.ports import FillOptions
-from maskwright.runs.steps import Step, hash_file, hash_value
+from maskwright.runs.steps import Step, hash_file, hash_value, remove_scratch
 from maskwright.values import Image, Mask
 
 
@@ -104,6 +104,7 @@ class _Work:
     def __init__(self, job: Job, engines: Engines, settings: EraseSettings, clip: Clip, ear: _Ear) -> None:
         self.job, self.engines, self.settings, self.clip = job, engines, settings, clip
         self.cancel, self.tell, self.force = ear.cancel, ear.tell, ear.force
+        remove_scratch(job.folder)
         self.source = hash_file(job.video)
         self.guidance: Guidance | None = None
 
