@@ -37,8 +37,8 @@ class EndpointEditor:
     def __init__(
         self,
         *,
-        base_url: str,
-        model: str,
+        base_url: str = "",
+        model: str = "",
         key: str = "",
         form: str = "openai",
         timeout_s: float = 180.0,
@@ -46,6 +46,8 @@ class EndpointEditor:
     ) -> None:
         if form not in FORMS:
             raise BadSettings(f"there is no form {form!r} of image endpoint.", f"Choose one of: {', '.join(FORMS)}.")
+        if not base_url or not model:
+            raise BadSettings("an image endpoint needs base_url and model.", "Set models.editor.base_url and .model.")
         check_url(base_url)
         self.name, self.url, self.model, self.form = f"endpoint:{model}", base_url.rstrip("/"), model, form
         self.timeout_s, self._key = timeout_s, read_key(key, f"endpoint:{model}")
