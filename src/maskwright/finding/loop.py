@@ -77,7 +77,7 @@ def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) ->
         standing = _rank(session, turn, meter)
         stop = _stop(standing, turn, settings, is_last=index == settings.max_iter)
         if stop is None and settings.mode in ("loop+vlm", "loop+text"):
-            _consult(session, task, turn, standing, meter, settings)
+            _consult(session, task, turn, standing, meter=meter, settings=settings)
             stop = turn.verdict or ("max-iter" if index == settings.max_iter else None)
         shown = _round(session, standing, turn, settings, index=index, stop=stop, meter=meter, phrase=phrase)
         shown = _with_change(shown, before)
@@ -146,7 +146,7 @@ def quarters(width: int, height: int) -> list[Box]:
 
 
 def _consult(
-    session: FindSession, task: FindTask, turn: _Turn, standing: _Standing, meter: Meter, settings: FindSettings
+    session: FindSession, task: FindTask, turn: _Turn, standing: _Standing, *, meter: Meter, settings: FindSettings
 ) -> None:
     """Asks the judge and takes what it says into the turn; `turn.verdict` is set when that ends the loop."""
     judge = task.judge or session.engines.judge

@@ -60,42 +60,42 @@ def open_refer(name: str, root: str | None, split: str | None = None) -> Dataset
     rows = [ref for ref in _read(refs) if ref.get("split") == split]
     if not rows:
         raise InputError(f"{refs} has no split {split!r}.", "Usual splits: val, testA, testB, test.")
-    truth = _Instances(folder / "instances.json")
-    samples = list(_samples(name, rows, truth, pictures))
+    samples = list(_Source(name, _Instances(folder / "instances.json"), pictures).samples(rows))
     return Dataset(name, samples, f"{name}, split {split}, from {refs.name}.")
 
 
-def _samples(name: str, rows: Iterable[Mapping[str, Any]], truth: _Instances, pictures: Path) -> Iterator[Sample]:
-    for ref in rows:
-        marks = tuple(int(a) for a in _as_list(ref["ann_id"]) if int(a) >= 0)
-        place = truth.place(int(ref["image_id"]))
-        for sentence in ref["sentences"]:
-            yield _sample(name, ref, sentence, marks, place, truth, pictures)
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What all samples of one data set share."""
 
+    name: str
+    truth: _Instances
+    pictures: Path
 
-def _sample(
-    name: str,
-    ref: Mapping[str, Any],
-    sentence: Mapping[str, Any],
-    marks: tuple[int, ...],
-    place: _Place,
-    truth: _Instances,
-    pictures: Path,
-) -> Sample:
-    def image() -> Image:
-        path = pictures / place.file
+    def samples(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
+        for ref in rows:
+            marks = tuple(int(a) for a in _as_list(ref["ann_id"]) if int(a) >= 0)
+            place = self.truth.place(int(ref["image_id"]))
+            for sentence in ref["sentences"]:
+                yield self._sample(ref, sentence, marks, place)
+
+    def _sample(
+        self, ref: Mapping[str, Any], sentence: Mapping[str, Any], marks: tuple[int, ...], place: _Place
+    ) -> Sample:
+        return Sample(
+            id=f"{self.name}-{ref['ref_id']}-{sentence['sent_id']}",
+            phrase=str(sentence["sent"]),
+            cluster=str(ref["image_id"]),
+            open_image=lambda: self._image(place),
+            open_truth=lambda: self.truth.mask(marks, place),
+            none_such=not marks,
+        )
+
+    def _image(self, place: _Place) -> Image:
+        path = self.pictures / place.file
         if not path.exists():
             raise MissingData(f"the picture {path} is not there.", "Fetch train2014.zip from cocodataset.org.")
         return open_image(path)
-
-    return Sample(
-        id=f"{name}-{ref['ref_id']}-{sentence['sent_id']}",
-        phrase=str(sentence["sent"]),
-        cluster=str(ref["image_id"]),
-        open_image=image,
-        open_truth=lambda: truth.mask(marks, place),
-        none_such=not marks,
-    )
 
 
 def _as_list(value: Any) -> list[Any]:
