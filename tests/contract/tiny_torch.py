@@ -38,8 +38,9 @@ def sam(folder: Path, **vision: Any) -> Path:
     from transformers import SamConfig, SamModel
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
-             "patch_size": 8, "mlp_dim": 64, "window_size": 2, "global_attn_indexes": [1], "num_pos_feats": 8}  # fmt: skip
+    sizes = {"hidden_size": 32, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+             "image_size": 64, "patch_size": 8, "mlp_dim": 64, "window_size": 2, "global_attn_indexes": [1],
+             "num_pos_feats": 8}  # fmt: skip
     decoder = {
         "hidden_size": 16,
         "num_hidden_layers": 2,
@@ -58,8 +59,9 @@ def sam_hq(folder: Path) -> Path:
     from transformers import SamHQConfig, SamHQModel
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "output_channels": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "image_size": 64,
-             "patch_size": 8, "mlp_dim": 64, "window_size": 2, "global_attn_indexes": [0, 1, 2, 3], "num_pos_feats": 8}  # fmt: skip
+    sizes = {"hidden_size": 32, "output_channels": 16, "num_hidden_layers": 4, "num_attention_heads": 2,
+             "image_size": 64, "patch_size": 8, "mlp_dim": 64, "window_size": 2, "global_attn_indexes": [0, 1, 2, 3],
+             "num_pos_feats": 8}  # fmt: skip
     decoder = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 32,
                "iou_head_hidden_dim": 16, "vit_dim": 32}  # fmt: skip
     prompt = {"hidden_size": 16, "image_size": 64, "patch_size": 8, "image_embedding_size": 8, "mask_input_channels": 8}
@@ -92,7 +94,8 @@ def sam2(folder: Path) -> Path:
     )
 
 
-_MEMORY = {"memory_attention_hidden_size": 128, "memory_attention_num_layers": 1, "memory_attention_num_attention_heads": 1,
+_MEMORY = {"memory_attention_hidden_size": 128, "memory_attention_num_layers": 1,
+           "memory_attention_num_attention_heads": 1,
            "memory_attention_feed_forward_hidden_size": 32, "memory_attention_rope_feat_sizes": [8, 8],
            "memory_encoder_hidden_size": 128, "memory_encoder_output_channels": 64, "mask_downsampler_embed_dim": 128,
            "memory_fuser_embed_dim": 128, "memory_fuser_intermediate_dim": 32, "memory_fuser_num_layers": 1,
@@ -243,7 +246,8 @@ def openclip(folder: Path) -> Path:
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    sizes = {"embed_dim": 24, "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    sizes = {"embed_dim": 24, "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16,
+                                                  "patch_size": 8},
              "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}}  # fmt: skip
     model = open_clip.model.CLIP(**sizes)
     folder.mkdir(parents=True, exist_ok=True)
@@ -356,7 +360,8 @@ def sapiens(folder: Path) -> Path:
 
     torch.manual_seed(0)
     config = Sapiens2Config(
-        hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_attention_heads=2,
+        hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_attention_heads=2,
         num_first_full_attention_layers=1, num_last_full_attention_layers=1, image_size=[64, 48],
         id2label=dict(enumerate(CLOTHES)),
         head_config={"upsample_out_channels": [16, 16], "conv_out_channels": [16]},

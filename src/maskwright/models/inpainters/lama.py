@@ -19,13 +19,14 @@ FILE = "lama.onnx"
 class LamaInpainter:
     """Large holes filled from structure and texture; takes no words and is the same for every seed.
 
-    `weights`: a folder with lama.onnx (inputs image (1, 3, h, w) 0..1 and mask (1, 1, h, w) 0/1), or the file.
+    `weights`: a folder with one ONNX file (inputs image (1, 3, h, w) 0..1 and mask (1, 1, h, w) 0/1), or the file.
     """
 
     def __init__(self, weights: str | Path, *, threads: int = 1, name: str = "") -> None:
         self.name = name or str(weights)
         place = locate(weights)
-        file = place / FILE if place.is_dir() else place
+        found = sorted(place.glob("*.onnx")) if place.is_dir() else [place]
+        file = found[0] if found else place / FILE
         if not file.is_file():
             raise MissingWeights(f"there is no {file}.", "Put the exported model there, or give its path.")
         self._session = onnx_session(file, threads=threads)
