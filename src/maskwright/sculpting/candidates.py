@@ -101,10 +101,10 @@ def _band(scene: Scene, small: Bools, count: int, rng: np.random.Generator) -> S
     xy, normals = contour_places(small, count, start=rng.random())
     if not len(xy):
         return _none()
+    order = _shuffled(len(xy))
     side = np.where(np.arange(len(xy)) % 2 == 0, -1.0, 1.0)[:, None]
-    moved = np.clip(xy + normals * side * reach, 0, np.array(small.shape[::-1]) - 1.0)
-    order = _shuffled(len(moved))
-    return moved[order], np.linspace(1, 0.5, len(moved))
+    moved = np.clip(xy[order] + normals[order] * side * reach, 0, np.array(small.shape[::-1]) - 1.0)
+    return moved, np.linspace(1, 0.5, len(moved))
 
 
 def _outside(scene: Scene, small: Bools, count: int, rng: np.random.Generator) -> Spots:

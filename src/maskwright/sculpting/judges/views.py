@@ -95,8 +95,8 @@ def patches_of(scene: Scene, place: Place, sides: Sequence[float]) -> list[Pixel
 
 
 def patch_sides(scene: Scene, scales: Sequence[float], least_px: int) -> list[int]:
-    """Sides of the patches in image pixels."""
-    return [max(least_px, round(scale * scene.short_side)) for scale in scales]
+    """Different sides of the patches in image pixels, the smallest first."""
+    return sorted({max(least_px, round(scale * scene.short_side)) for scale in scales})
 
 
 def square_patch(
