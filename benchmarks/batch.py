@@ -165,9 +165,10 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "batch.json").write_text(json.dumps({**about, **found}, indent=1) + "\n")
     (args.out / "batch.md").write_text(
-        f"# Batches\n\n`python benchmarks/batch.py --items {args.items}` on {about['machine']} (load {about['load']:.1f} while "
-        f"measuring), {about['date']}, commit {about['commit']}. Segmenter `lite`, {SIDE}-pixel pictures, masks "
-        "and overlays written.\n\n| figure | found | wanted |\n|---|---|---|\n"
+        f"# Batches\n\n`python benchmarks/batch.py --items {args.items}` on {about['machine']} "
+        f"(load {about['load']:.1f} while measuring), {about['date']}, "
+        f"commit {about['commit']}. Segmenter `lite`, {SIDE}-pixel pictures, masks and overlays "
+        "written.\n\n| figure | found | wanted |\n|---|---|---|\n"
         f"| throughput over the plain loop (median of {args.turns} turns) | {found['speedup']:.2f}x | 1.7x |\n"
         f"| peak memory of all processes at {args.memory[0]} items | {small:.0f} MiB | - |\n"
         f"| peak memory of all processes at {args.memory[1]} items | {large:.0f} MiB | within 20 % |\n"
