@@ -189,7 +189,8 @@ def main() -> None:
         values |= {"milliseconds": time_ranking()}
         spans = ", ".join(f"{name} {ms:.0f} ms" for name, ms in values["milliseconds"].items())
         body += f"\n150 regions of a 640x480 picture on one thread (best of 5): {spans}.\n"
-        title = f"Phrases against true regions: {about['pictures']} pictures, {about['candidates_mean']:.1f} candidates each"
+        mean = about["candidates_mean"]
+        title = f"Phrases against true regions: {about['pictures']} pictures, {mean:.1f} candidates each"
         print(write_page("phrases_oracle", title, body, {**about, **values}))
     print(body)
 

@@ -58,7 +58,12 @@ def test_the_best_region(text: str, right: int) -> None:
 PAIRS = [
     ("the cup on the table", [(150, 60, 20, 30, RED), (20, 200, 20, 30, RED)], (100, 88, 140, 60, WHITE), 0),
     ("the cup next to the table", [(245, 100, 20, 30, RED), (10, 20, 20, 30, RED)], (150, 90, 90, 60, WHITE), 0),
-    ("the cup to the left of the table", [(260, 100, 20, 30, RED), (60, 100, 20, 30, RED)], (130, 90, 90, 60, WHITE), 1),
+    (
+        "the cup to the left of the table",
+        [(260, 100, 20, 30, RED), (60, 100, 20, 30, RED)],
+        (130, 90, 90, 60, WHITE),
+        1,
+    ),
     ("the cup under the table", [(150, 20, 20, 30, RED), (150, 170, 20, 30, RED)], (100, 90, 140, 60, WHITE), 1),
 ]
 
@@ -143,5 +148,7 @@ def test_no_regions_give_no_answer() -> None:
 def test_empty_and_whole_masks_are_scored() -> None:
     image, masks = scene_of(*ROW)
     masks[0], masks[1] = False, True
-    posterior = fit(look(image, masks), parse("the red box behind the cup in the middle"), lambda q: ranking_of([0.5] * 4, len(q)))
+    posterior = fit(
+        look(image, masks), parse("the red box behind the cup in the middle"), lambda q: ranking_of([0.5] * 4, len(q))
+    )
     assert np.isfinite(posterior.chances).all()

@@ -105,9 +105,9 @@ class Affinities:
                 o = self.learned_synsets[name]
                 if o is None:
                     continue
-                if o in up and up[o] <= 5:
-                    b[j] += share
-                elif offset in self.net.above(o) and len(self.members.get(offset, [])) <= 150:
+                if (o in up and up[o] <= 5) or (
+                    offset in self.net.above(o) and len(self.members.get(offset, [])) <= 150
+                ):
                     b[j] += share
         a, b = a / max(a.max(), 1e-6), b / max(b.max(), 1e-6)
         a[a < 0.05] = 0

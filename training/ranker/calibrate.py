@@ -27,8 +27,14 @@ from maskwright.finding.phrases.places import distinct
 from maskwright.finding.phrases.relations import pair_chance
 from maskwright.values import Image
 
-SIDES = ("left", "right")
-RELATIONS = {"next to": "near", "on": "on", "behind": "behind", "in front of": "front_of", "under": "below", "holding": "hold"}
+RELATIONS = {
+    "next to": "near",
+    "on": "on",
+    "behind": "behind",
+    "in front of": "front_of",
+    "under": "below",
+    "holding": "hold",
+}
 
 
 def phrases_of(names: list[str], scene, rng) -> list[tuple[str, int | None]]:
@@ -132,42 +138,71 @@ def gather(args) -> list[dict]:
             scores = score_attributes(scene, phrase, nouns)
             rows.append({
                 "picture": number, "text": text, "right": right, "noun": logits[phrase.queries[0]],
-                "attributes": scores.log_chances, "n": len(scores.each), "kind": next(iter(scores.each), "noun").split()[0],
+                "attributes": scores.log_chances, "n": len(scores.each),
+                "kind": next(iter(scores.each), "noun").split()[0],
                 "same": [i for i, m in enumerate(names) if right is not None and m == names[right]],
                 "members": len(distinct(scene, nouns[phrase.queries[0]])),
             })  # fmt: skip
     return rows
 
 
+COLOUR_TRUST = 0.75
+"""Colour phrases were made by the table that judges them: their say in "none such" is taken back by this much."""
+GROUPS = ("looks", "places", "relations")
+KIND_GROUP = {"colour": 0, "in": 0, "without": 0, "place": 1, "furthest": 1, "size": 1, "number": 1}
+"""Group of an attribute by the first word of its label; relations are the rest."""
+
+
+def group_of(row) -> int | None:
+    return None if row["n"] == 0 else KIND_GROUP.get(row["kind"], 2)
+
+
+def thinned(rows, most: int = 2):
+    """At most so many phrases of one kind a picture, so that pictures full of things do not outweigh the others."""
+    seen: dict[tuple, int] = {}
+    out = []
+    for row in rows:
+        key = (row["picture"], row["kind"], row["right"] is None)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] <= most * (3 if row["kind"] == "noun" else 1):
+            out.append(row)
+    return out
+
+
 def logit_of(row, k):
     """The combined score of each candidate: saturating noun evidence plus weighted attributes."""
-    return score(row["noun"], row["attributes"], k)
+    group = group_of(row)
+    return score(row["noun"], row["attributes"], 0.0 if group is None else np.exp(k[3 + group]), k)
 
 
-def score(noun, attributes, k):
-    saturated = -np.logaddexp(0, -(noun - k[0]) * np.exp(k[1]))
-    return np.exp(k[2]) * saturated + np.exp(k[3]) * attributes
+def score(noun, attributes, weight, k):
+    return np.exp(k[2]) * -np.logaddexp(0, -(noun - k[0]) * np.exp(k[1])) + weight * attributes
 
 
 def padded(rows):
-    """(R, K) noun log-odds and attribute logs, very low where a row has fewer candidates; (R,) right ones."""
+    """(R, K) noun log-odds and attribute logs, very low where a row has fewer candidates; (R,) groups and answers."""
     width = max(len(r["noun"]) for r in rows)
     noun, attributes = np.full((len(rows), width), -60.0), np.full((len(rows), width), -60.0)
     for i, r in enumerate(rows):
         noun[i, : len(r["noun"])], attributes[i, : len(r["noun"])] = r["noun"], r["attributes"]
-    return noun, attributes, np.array([r["right"] for r in rows])
+    groups = np.array([-1 if group_of(r) is None else group_of(r) for r in rows])
+    return noun, attributes, groups, np.array([r["right"] for r in rows])
 
 
-def loss(k, noun, attributes, right):
-    z = score(noun, attributes, k)
+def loss(k, noun, attributes, groups, right):
+    weight = np.where(groups < 0, 0.0, np.exp(k[3:])[groups])[:, None]
+    z = score(noun, attributes, weight, k)
     chosen = z[np.arange(len(z)), right]
     return float(np.mean(np.logaddexp.reduce(z, axis=1) - chosen) + 0.002 * np.square(k).sum())
 
 
 def none_features(row, k):
-    best = int(logit_of(row, k).argmax())
-    noun = row["noun"]
-    return [max(noun.max(), -8), max(noun[best], -8), max(row["attributes"][best], -6), float(row["n"] > 0)]
+    """Best noun anywhere, the chosen region's noun, then for each group whether it was said and how well it fits."""
+    best, group = int(logit_of(row, k).argmax()), group_of(row)
+    said, fits = np.zeros(3), np.zeros(3)
+    if group is not None:
+        said[group], fits[group] = 1, max(row["attributes"][best], -6)
+    return [max(row["noun"].max(), -6), max(row["noun"][best], -6), *said, *fits]
 
 
 def main() -> None:
@@ -190,7 +225,10 @@ def fit(rows, out: Path) -> None:
     print(len(rows), "phrases,", len(positive), "with an answer")
     pictures = sorted({r["picture"] for r in rows})
     folds = {p: i % 5 for i, p in enumerate(pictures)}
-    start = np.array([-1.0, 0.0, 0.0, 0.0])
+    start = np.array([-1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    rows = thinned(rows)
+    positive = [r for r in rows if r["right"] is not None]
+    print(len(rows), "phrases kept")
     hits, plain = [], []
     labels, chances = [], []
     for fold in range(5):
@@ -210,13 +248,28 @@ def fit(rows, out: Path) -> None:
         mine = [h for k, h in hits if k == kind]
         print("  ", kind, len(mine), round(float(np.mean(mine)), 3))
     cut = float(np.quantile(chances[~labels], 0.9))
-    print("none-such: ROC", roc_auc_score(labels, chances), "found at 10 % false:", (chances[labels] >= cut).mean(), "cut", cut)
+    print(
+        "none-such: ROC",
+        roc_auc_score(labels, chances),
+        "found at 10 % false:",
+        (chances[labels] >= cut).mean(),
+        "cut",
+        cut,
+    )
     k, model = fit_once(rows, start)
     ratio = [(z := logit_of(r, k))[r["right"]] >= z.max() for r in positive]
-    print("final", k.round(3).tolist(), model.coef_[0].round(3).tolist(), model.intercept_.round(3).tolist(), np.mean(ratio))
-    names = ("best_noun", "noun", "attributes", "has_attributes")
+    print(
+        "final",
+        k.round(3).tolist(),
+        model.coef_[0].round(3).tolist(),
+        model.intercept_.round(3).tolist(),
+        np.mean(ratio),
+    )
+    names = ("best_noun", "noun", *(f"has_{g}" for g in GROUPS), *GROUPS)
+    fitted = ("noun_offset", "log_noun_slope", "log_noun_weight", *(f"log_{g}_weight" for g in GROUPS))
     lines = ["# Written by training/ranker/calibrate.py; do not edit by hand.", "[score]"]
-    lines += [f"{n} = {v:.4f}" for n, v in zip(("noun_offset", "log_noun_slope", "log_noun_weight", "log_attribute_weight"), k)]
+    lines += [f"{n} = {v:.4f}" for n, v in zip(fitted, k)]
+    model.coef_[0][names.index("looks")] *= COLOUR_TRUST
     lines += ["", "[none]"] + [f"{n} = {v:.4f}" for n, v in zip(names, model.coef_[0])]
     lines += [f"offset = {model.intercept_[0]:.4f}", f"cut = {cut:.4f}"]
     out.write_text("\n".join(lines) + "\n")
@@ -224,7 +277,7 @@ def fit(rows, out: Path) -> None:
 
 def fit_once(rows, start):
     positive = [r for r in rows if r["right"] is not None]
-    k = minimize(loss, start, args=padded(positive), method="Nelder-Mead", options={"maxiter": 250}).x
+    k = minimize(loss, start, args=padded(positive), method="Nelder-Mead", options={"maxiter": 500}).x
     X = np.array([none_features(r, k) for r in rows])
     y = np.array([r["right"] is None for r in rows])
     weight = np.where(y, (~y).sum() / y.sum(), 1.0)

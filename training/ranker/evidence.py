@@ -1,6 +1,6 @@
 """Out-of-fold noun chances of the true regions of the training pictures, for calibrating what comes after nouns.
 
-    python training/ranker/evidence.py --features ... --vocabulary ... --classifier ... --classes ... --out evidence.npz
+python training/ranker/evidence.py --features ... --vocabulary ... --classifier ... --classes ... --out evidence.npz
 """
 
 from __future__ import annotations

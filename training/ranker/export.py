@@ -1,6 +1,6 @@
 """Write the backbone as ONNX: uint8 pixels in, last features out; weights stored as fp16, computed as fp32.
 
-    python training/ranker/export.py --wheel efficientnet-lite0-5....pth --out ranker_lite.onnx --classifier fc.npz
+python training/ranker/export.py --wheel efficientnet-lite0-5....pth --out ranker_lite.onnx --classifier fc.npz
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Features of true regions and of wrong ones (pieces, mergers, background), made by the product's own code.
 
-    python training/ranker/features.py --data DIR --shared DIR --net ranker_lite.onnx --out features.npz
+python training/ranker/features.py --data DIR --shared DIR --net ranker_lite.onnx --out features.npz
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ class Regions:
 def canonical(name: str) -> str:
     """A data set's class name as a noun of the lexicon."""
     special = {"mouse": "computer mouse", "sports ball": "ball", "glass": "wine glass", "top": "top", "pumps": "shoe",
-               "flats": "shoe", "heels": "shoe", "wedges": "shoe", "accessories": "", "null": "", "playingfield": "field",
+               "flats": "shoe", "heels": "shoe", "wedges": "shoe", "accessories": "", "null": "",
+               "playingfield": "field",
                "intimate": "", "bra": "", "panties": "", "bodysuit": "", "skin": "skin", "paper": "paper"}  # fmt: skip
     if name in special:
         return special[name]
@@ -264,7 +265,7 @@ def pair_score(fit, zi, zl, whole, kind):
 
 def fit_pairs(stage, regions, pairs, tables) -> NDArray:
     """(3, 4) logistic coefficients (zi, zl, whole, 1) for words of ImageNet only, learned only, both."""
-    rows, labels, kinds, groups = [], [], [], []
+    rows, labels, kinds = [], [], []
     for w in np.unique(pairs[:, 1]):
         mine = pairs[pairs[:, 1] == w]
         zi, zl, whole, kind = columns(mine[:, 0], w, tables)
@@ -298,7 +299,10 @@ def aliases(index: dict[str, int]) -> str:
     """Other words of the lexicon, English and Chinese -> the row of their canonical noun."""
     rows = tomllib.loads((TABLES / "nouns.toml").read_text())
     lines = [
-        f"{word.lower()}\t{index[noun]}" for section in rows.values() for noun, others in section.items() for word in others
+        f"{word.lower()}\t{index[noun]}"
+        for section in rows.values()
+        for noun, others in section.items()
+        for word in others
     ]
     lines += [f"{plural}\t{index[one]}" for plural, one in IRREGULAR.items() if one in index]
     return "\n".join(lines)
@@ -326,7 +330,8 @@ def save(path, out, vocabulary, classes, fc) -> None:
     tables = {
         **out, "words": np.frombuffer(text, np.uint8), "aliases": np.frombuffer(other_words.encode(), np.uint8),
         "known": known.astype(np.uint8),
-        "leaning": (leanings(words) + 1).astype(np.uint8), "classes": np.frombuffer("\n".join(classes).encode(), np.uint8),
+        "leaning": (leanings(words) + 1).astype(np.uint8),
+        "classes": np.frombuffer("\n".join(classes).encode(), np.uint8),
         "fc_weight": fc["weight"].astype(np.float16), "fc_bias": fc["bias"].astype(np.float32),
         "temperature": np.array([TEMPERATURE], np.float32),
     }  # fmt: skip

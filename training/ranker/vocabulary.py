@@ -36,12 +36,11 @@ def wordnet_nouns(net: WordNet, classes: list[int]) -> list[str]:
         if not lemma.replace("_", "").replace("-", "").replace("'", "").isalpha() or lemma.count("_") > 1:
             continue
         for i, offset in enumerate(senses[:3]):
-            synset = net.synsets[offset]
-            if offset in ancestors or offset in net.physical and net.count(lemma, i) > 0:
-                kept.add(lemma)
-            elif i == 0 and offset in net.physical and synset.lexfile in WHOLE:
-                kept.add(lemma)
-            elif i == 0 and offset in net.physical and synset.lexfile in COMMON and _plain(lemma, synset):
+            synset, solid = net.synsets[offset], offset in net.physical
+            counted = solid and net.count(lemma, i) > 0
+            whole = i == 0 and solid and synset.lexfile in WHOLE
+            common = i == 0 and solid and synset.lexfile in COMMON and _plain(lemma, synset)
+            if offset in ancestors or counted or whole or common:
                 kept.add(lemma)
     return sorted(lemma.replace("_", " ") for lemma in kept)
 

@@ -28,10 +28,12 @@ ZONES = {
 @dataclass(frozen=True, eq=False)
 class AttributeScores:
     """log_chances (K,): the sum over attributes of the log chance that a region fits each; `each` maps a label of
-    the attribute to its chances (K,), for the trace."""
+    the attribute to its chances (K,), for the trace; `groups` has the log chances (K,) of looks, places and relations
+    apart, where such were said."""
 
     log_chances: Floats
     each: Mapping[str, Floats] = field(default_factory=dict)
+    groups: Mapping[str, Floats] = field(default_factory=dict)
 
     def to_json(self, index: int) -> dict[str, float]:
         """The chances of one region, by attribute."""
@@ -41,15 +43,25 @@ class AttributeScores:
 def score_attributes(scene: Scene, phrase: Phrase, nouns: Mapping[str, Floats]) -> AttributeScores:
     """`nouns`: for each of phrase.queries, the chance (K,) that each region is that noun."""
     kind = nouns.get(phrase.noun or "object", np.ones(len(scene), np.float32))
-    each: dict[str, Floats] = {}
-    _own_looks(scene, phrase, each)
+    looks: dict[str, Floats] = {}
+    _own_looks(scene, phrase, looks)
     for part in phrase.parts:
-        each[_part_label(part)] = _maybe_not(part_chance(scene, part, nouns), part.negated)
-    for relation in phrase.relations:
-        each[_relation_label(relation)] = _maybe_not(relation_chance(scene, relation, nouns), relation.negated)
-    _places(scene, phrase, _group(kind, each), each)
-    logs = sum((np.log(chances) for chances in each.values()), np.zeros(len(scene), np.float32))
-    return AttributeScores(np.asarray(logs, dtype=np.float32), each)
+        looks[_part_label(part)] = _maybe_not(part_chance(scene, part, nouns), part.negated)
+    relations = {
+        _relation_label(relation): _maybe_not(relation_chance(scene, relation, nouns), relation.negated)
+        for relation in phrase.relations
+    }
+    found: dict[str, Floats] = {}
+    _places(scene, phrase, _group(kind, {**looks, **relations}), found)
+    each = {**looks, **relations, **found}
+    named = {"looks": looks, "places": found, "relations": relations}
+    groups = {name: _logs(scene, chances) for name, chances in named.items() if chances}
+    return AttributeScores(_logs(scene, each), each, groups)
+
+
+def _logs(scene: Scene, each: Mapping[str, Floats]) -> Floats:
+    total = sum((np.log(chances) for chances in each.values()), np.zeros(len(scene), np.float32))
+    return np.asarray(total, dtype=np.float32)
 
 
 def _own_looks(scene: Scene, phrase: Phrase, each: dict[str, Floats]) -> None:

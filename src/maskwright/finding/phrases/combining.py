@@ -19,6 +19,7 @@ from maskwright.finding.phrases.scene import Scene
 from maskwright.values import Ranking
 
 Floats = NDArray[np.float32]
+LOWEST = -6.0
 UNKNOWN_WEIGHT = 0.15
 """How much of the noun's say is left when nobody knows the noun."""
 UNKNOWN_NONE = 0.6
@@ -56,28 +57,30 @@ def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores) -> Po
     chances = ((1 - none) * np.exp(logs - logs[best])).astype(np.float32)
     shown = {"noun": round(float(1 / (1 + np.exp(-head[best]))), 3), **attributes.to_json(best)}
     trace = {
-        "phrase": phrase.to_json(), "known": known, "nouns": list(phrase.queries), "none": round(none, 3), "best": shown,
+        "phrase": phrase.to_json(), "known": known, "nouns": list(phrase.queries), "none": round(none, 3),
+        "best": shown,
     }  # fmt: skip
     return Posterior(chances, none, known, trace)
 
 
-def combined(
-    noun: NDArray[np.float64], attributes: AttributeScores, noun_weight: float = 1.0
-) -> NDArray[np.float64]:
-    """(K,) log scores: noun evidence that saturates once a region is plausible, and weighted attributes."""
+def combined(noun: NDArray[np.float64], attributes: AttributeScores, noun_weight: float = 1.0) -> NDArray[np.float64]:
+    """(K,) log scores: noun evidence that saturates once a region is plausible, and each group of attributes with a
+    weight of its own."""
     k = calibration()["score"]
-    slope, weight, told = (math.exp(k[n]) for n in ("log_noun_slope", "log_noun_weight", "log_attribute_weight"))
-    saturated = -np.logaddexp(0, -(noun - k["noun_offset"]) * slope)
-    out: NDArray[np.float64] = noun_weight * weight * saturated + told * attributes.log_chances
+    saturated = -np.logaddexp(0, -(noun - k["noun_offset"]) * math.exp(k["log_noun_slope"]))
+    out: NDArray[np.float64] = noun_weight * math.exp(k["log_noun_weight"]) * saturated
+    for name, logs in attributes.groups.items():
+        out = out + math.exp(k[f"log_{name}_weight"]) * logs
     return out
 
 
 def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: int) -> float:
     """The chance that nothing fits; 0.5 is where one true phrase in ten of the calibration set is refused."""
     k = calibration()["none"]
-    seen = (max(float(noun.max()), -8), max(float(noun[best]), -8), max(float(attributes.log_chances[best]), -6))
-    z = sum(k[name] * value for name, value in zip(("best_noun", "noun", "attributes"), seen))
-    z += k["has_attributes"] * bool(attributes.each) + k["offset"] - math.log(k["cut"] / (1 - k["cut"]))
+    z = k["offset"] - math.log(k["cut"] / (1 - k["cut"]))
+    z += k["best_noun"] * max(float(noun.max()), LOWEST) + k["noun"] * max(float(noun[best]), LOWEST)
+    for name, logs in attributes.groups.items():
+        z += k[f"has_{name}"] + k[name] * max(float(logs[best]), LOWEST)
     return 1 / (1 + math.exp(-z))
 
 
