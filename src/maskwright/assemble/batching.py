@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,8 @@ MODELS_OF: Mapping[str, tuple[str, ...]] = {
 }
 """Kind of batch -> kinds of models whose choice shapes its results."""
 SECTIONS_OF: Mapping[str, tuple[str, ...]] = {"find": ("find",), "sculpt": ("sculpt",)}
-_SHAPING = ("cut", "parts", "lift")
+_SHAPING: Mapping[str, tuple[str, ...]] = {"cut": ("matter",), "parts": ("parser", "inpainter"), "lift": ()}
+"""Kind -> models loaded once for all items; lift makes its own for the number of faces asked for."""
 
 
 def make_spec(kind: str, settings: Settings, conduct: Mapping[str, Any]) -> TaskSpec:
@@ -264,20 +266,30 @@ class _SculptTask:
 
 
 class _ShapeTask:
-    """cut, parts and lift by the public function of that name; whatever it gives writes itself."""
+    """cut, parts and lift by the public function of that name, with models loaded once; results write themselves."""
 
     def __init__(self, spec: TaskSpec, settings: Settings) -> None:
-        self._kind = spec.kind
-        try:
-            self._act = getattr(importlib.import_module("maskwright.assemble.shaping"), spec.kind)
-        except (ModuleNotFoundError, AttributeError) as error:
-            raise BadSettings(f"this maskwright does not {spec.kind} in batches.", "Update maskwright.") from error
+        self._kind, self._settings = spec.kind, settings
+        self._act = getattr(importlib.import_module("maskwright.assemble.shaping"), spec.kind)
+        engines = Engines(settings)
+        self._models = {kind: engines.need(kind) for kind in _SHAPING[spec.kind]}
 
     def work(self, job: Job, image: Image) -> Outcome:
         mask = None if job.mask is None else open_mask(job.mask)
-        arguments = (image,) if mask is None else (image, mask)
-        result = self._act(*arguments, **job.options)
-        return Outcome("done", mask, detail=getattr(result, "report", {}), write=_writer(self._kind, result))
+        began = time.perf_counter()
+        result = self._act(image, mask, **self._models, settings=self._settings, **job.options)
+        cost = Cost(dict.fromkeys(self._models, 1), seconds={self._kind: time.perf_counter() - began})
+        engines = {kind: str(model.name) for kind, model in self._models.items()}
+        shown = _shown_mask(self._kind, result, mask)
+        report = getattr(result, "report", {})
+        return Outcome("done", shown, None, cost, engines, detail=report, write=_writer(self._kind, result))
+
+
+def _shown_mask(kind: str, result: Any, mask: Mask | None) -> Mask | None:
+    """What the item is about: the mask given, else what the result found."""
+    if mask is not None or kind == "lift":
+        return mask
+    return Mask(result.alpha > 0.5) if kind == "cut" else Mask(result.parts.label_map > 0)
 
 
 def _writer(kind: str, result: Any) -> Callable[[Path], None]:

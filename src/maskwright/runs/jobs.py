@@ -75,11 +75,11 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "find": (("phrase",),),
     "segment": (("box", "points"),),
     "sculpt": (("box", "mask"),),
-    "cut": (("mask",),),
+    "cut": (),
     "parts": (),
-    "lift": (("mask",),),
+    "lift": (),
 }
-"""Kind of batch -> fields of which each group needs one."""
+"""Kind of batch -> fields of which each group needs one (cut and lift take the picture's alpha without a mask)."""
 
 
 def read_jobs(source: str | Path, kind: str, *, defaults: Mapping[str, Any] | None = None) -> Rows:
