@@ -83,7 +83,7 @@ def test_one_and_two_threads_give_the_same_numbers(ranker: LiteRanker, picture) 
 
 
 def test_few_regions_are_scored_alone_as_in_company(ranker: LiteRanker, picture) -> None:
-    """Up to eight regions all get a closer look, so none depends on the others."""
+    """A dozen regions all get a closer look, so none depends on the others."""
     image, masks = picture
     together = ranker.rank(ranker.encode(image, masks[:4]), ["dog"]).logits[0]
     alone = [ranker.rank(ranker.encode(image, masks[i : i + 1]), ["dog"]).logits[0, 0] for i in range(4)]

@@ -16,7 +16,7 @@ from maskwright.models.weights import locate, onnx_session
 from maskwright.values import Embedding, Image, Ranking
 
 WEIGHTS = "ranker-lite"
-CROPPED = 8
+CROPPED = 12
 """Regions of each phrase that are looked at a second time, in a crop of their own."""
 KEPT_SIDE = 1600
 """Longer side, in pixels, at which the picture is kept for those crops."""
