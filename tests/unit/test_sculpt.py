@@ -201,7 +201,7 @@ def test_sheets_cost_three_calls_a_round_and_single_patches_over_a_hundred(disc:
     for one, least, most in ((False, 3, 3), (True, 90, 111)):
         vlm = Talker(all_of(True))
         rounds = sculpt_rounds(disc[0], box=disc[1].box, mask=disc[1], segmenter="fake", judge=vlm, target="x",
-                               one_patch_per_call=one)  # fmt: skip
+                               one_patch_per_call=one, scales=(0.2, 0.4, 0.6), min_patch_px=8)  # fmt: skip
         next(rounds)
         next(rounds)
         assert least <= vlm.asked <= most

@@ -21,6 +21,10 @@ from maskwright.values import Abstain, Mask, Prompt, Round, Trace
 STRATEGIES = {"points": points_round, "anchors": anchors_round}
 ROOM = 0.05
 """Share of the ROI's short side that is kept free about positive clicks."""
+DOUBTFUL = 0.1
+"""Error rate from which a judge's comparison is weighed with the verdicts."""
+MOST_VOTES = 3.0
+"""All verdicts together count like so many single ones at most, when two masks are compared."""
 CLEAR = 1.0
 """Log-odds by which the verdicts must prefer a later mask when the judge cannot tell."""
 
@@ -137,7 +141,8 @@ def _rivals(state: State, evidence: Evidence | None) -> list[int]:
 
 
 def _compare(tools: Tools, earlier: Bools, later: Bools, evidence: Evidence | None, meter: Meter) -> dict[str, Any]:
-    """The judge's word in both orders; where it cannot tell, the verdicts' if they are clear; else the earlier."""
+    """The judge's word in both orders. Where it cannot tell, or errs too often for its word alone, the verdicts are
+    weighed with it; when that is not clear either, the earlier stays."""
     try:
         tools.check()
         with meter.of("judge"):
@@ -146,8 +151,15 @@ def _compare(tools: Tools, earlier: Bools, later: Bools, evidence: Evidence | No
         word = Abstain(error.message)
     odds = 0.0 if evidence is None else evidence.prefers(later, earlier)
     said = word if isinstance(word, str) else "abstained"
-    kept = said if said in ("earlier", "later") else ("later" if odds > CLEAR else "earlier")
-    return {"judge": said, "verdicts": round(odds, 3), "kept": kept}
+    return {"judge": said, "verdicts": round(odds, 3), "kept": _weighed(said, odds, evidence)}
+
+
+def _weighed(said: str, odds: float, evidence: Evidence | None) -> str:
+    if said in ("earlier", "later") and (evidence is None or evidence.error < DOUBTFUL):
+        return said
+    weight = 0.0 if evidence is None else evidence.weight
+    word = {"later": 2 * weight, "earlier": -2 * weight}.get(said, 0.0)
+    return "later" if word + float(np.clip(odds, -MOST_VOTES * weight, MOST_VOTES * weight)) > CLEAR else "earlier"
 
 
 def _evidence(tools: Tools, state: State) -> Evidence | None:
