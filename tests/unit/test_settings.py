@@ -22,10 +22,10 @@ def test_command_line_over_environment_over_file_over_preset(tmp_path: Path) -> 
         tmp_path, '[models.segmenter]\nname = "from-file"\nweights = "w"\n[models.ranker]\nname = "from-file"\n'
     )
     environment = {"MASKWRIGHT_MODELS__RANKER__NAME": "from-environment"}
-    found = resolve({"models": {"judge": "from-line"}}, file=path, environment=environment)
+    found = resolve({"models": {"vlm": "from-line"}}, file=path, environment=environment)
     assert found.models["segmenter"] == {"name": "from-file", "weights": "w"}
     assert found.models["ranker"] == {"name": "from-environment"}
-    assert found.models["judge"] == {"name": "from-line"}
+    assert found.models["vlm"] == {"name": "from-line"}
     assert found.models["filler"] == {"name": "lite"}
     assert found.to_json()["preset"] == "lite"
 

@@ -30,7 +30,7 @@ SECTIONS: Mapping[str, str] = {
 DEFAULT_PRESET = "lite"
 FILE_NAME = "maskwright.toml"
 _PREFIX = "MASKWRIGHT_"
-_KINDS = (*PORTS, "judge")
+_KINDS = tuple(PORTS)
 
 Section = TypeVar("Section", bound=BaseModel)
 
