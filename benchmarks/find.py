@@ -54,7 +54,7 @@ def experiment(engines: str, data: dict[str, Any]) -> Any:
     lite = {"segmenter": engines, "ranker": engines, "proposers": [engines]}
     variants = [{"name": "one-shot", "mode": "one-shot", **lite}, {"name": "loop", "mode": "loop", **lite}]
     variants += [
-        {"name": f"oracle {error:.0%}", "mode": "loop+vlm", "oracle_error": error, "max_iter": 4, **lite}
+        {"name": f"oracle {error:.0%}", "mode": "loop+vlm", "oracle_error": error, "max_iter": 3, **lite}
         for error in ERRORS
     ]
     return make_experiment(

@@ -20,7 +20,14 @@ from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
 from maskwright.values import Abstain, Box, Image, Mask, Trace
 
-FAKES: dict[str, Any] = {"segmenter": "fake", "ranker": "fake", "proposers": ("fake",)}
+FAKES: dict[str, Any] = {
+    "segmenter": "fake",
+    "ranker": "fake",
+    "proposers": ("fake",),
+    "tau_conf": 0.4,
+    "tau_gap": 0.1,
+    "tau_none": 0.2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ def test_the_named_thing_is_found(scene: tuple[Image, dict[str, Mask]], colour: 
 
 
 def test_what_is_not_there_is_not_found(scene: tuple[Image, dict[str, Mask]]) -> None:
-    found = mw.find(scene[0], "the yellow circle", mode="one-shot", tau_none=0.4, **FAKES)
+    found = mw.find(scene[0], "the yellow circle", mode="one-shot", **{**FAKES, "tau_none": 0.999, "tau_conf": 1.0})
     assert (found.mask, found.masks, found.abstained, found.reason) == (None, (), True, "nothing fits")
 
 
@@ -107,7 +114,7 @@ def test_a_large_picture_is_searched_small_and_answered_at_full_size() -> None:
 
 
 def test_the_trace_is_json_and_reads_back(scene: tuple[Image, dict[str, Mask]]) -> None:
-    found = mw.find(scene[0], "the yellow star", mode="loop", tau_none=0.4, **FAKES)
+    found = mw.find(scene[0], "the yellow star", mode="loop", **{**FAKES, "tau_none": 0.999, "tau_conf": 1.0})
     text = json.dumps(found.trace.to_json(), allow_nan=False)
     read = Trace.from_json(text)
     assert len(read.rounds) == len(found.trace.rounds) > 1

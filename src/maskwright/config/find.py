@@ -20,11 +20,11 @@ class FindSettings(BaseModel):
     all: bool = False
     """Every instance instead of the best one."""
     max_iter: int = Field(3, ge=1, le=20)
-    tau_conf: float = Field(0.6, ge=0, le=1)
+    tau_conf: float = Field(0.9, ge=0, le=1)
     """Accept at once from this confidence on ..."""
-    tau_gap: float = Field(0.15, ge=0, le=1)
+    tau_gap: float = Field(0.4, ge=0, le=1)
     """... when the runner-up is at least this much behind."""
-    tau_none: float = Field(0.08, ge=0, le=1)
+    tau_none: float = Field(0.45, ge=0, le=1)
     """Below this confidence the answer is: no such thing."""
     tau_all: float = Field(0.35, ge=0, le=1)
     """With all: an instance needs this confidence ..."""
@@ -44,7 +44,7 @@ class FindSettings(BaseModel):
     max_area_share: float = Field(0.95, gt=0, le=1)
     work_side: int = Field(1280, ge=64, le=8192)
     """Larger pictures are searched at this longer side; the answer is given at full size."""
-    finer_regions: int = Field(2, ge=0, le=9)
+    finer_regions: int = Field(1, ge=0, le=9)
     """Places looked at closer in one round without a model to ask."""
     finer_side: int = Field(640, ge=64, le=4096)
     """A closer look is enlarged to at least this longer side."""

@@ -28,13 +28,28 @@ class Fit:
     many: bool = False
 
 
-def fit_phrase(text: str, scene: Scene, rank: Rank) -> Fit:
-    """The fit of each candidate of the scene."""
+SIZE_EXPONENT = 0.2
+"""How much more likely a larger region is a whole thing than a part of one."""
+
+
+def fit_phrase(text: str, scene: Scene, rank: Rank, quality: NDArray[np.float32]) -> Fit:
+    """The fit of each candidate of the scene; `quality` (K,) is what the segmenter thinks of each."""
     if not len(scene):
         return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
     phrase = parse(text)
     found = fit(scene, phrase, rank)
-    return Fit(found.chances.astype(np.float32), found.none, found.trace, found.known, phrase.many)
+    chances = among_things(found.chances.astype(np.float32), quality, scene.areas)
+    return Fit(chances, found.none, found.trace, found.known, phrase.many)
+
+
+def among_things(
+    chances: NDArray[np.float32], quality: NDArray[np.float32], areas: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The chances with regard to which regions are things at all: phrases mean wholes, while a noun fits a thing's
+    parts as well. The best chance keeps its value."""
+    weighed = chances * np.maximum(quality, 0.01) * np.maximum(areas, 1e-6) ** SIZE_EXPONENT
+    most = float(weighed.max()) if len(weighed) else 0.0
+    return np.asarray(weighed * (float(chances.max()) / most) if most > 0 else chances, dtype=np.float32)
 
 
 def mixed(fits: list[tuple[Fit, float]]) -> Fit:

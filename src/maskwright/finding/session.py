@@ -80,7 +80,7 @@ class FindSession:
     def fit(self, pool: Pool, phrase: str, meter: Meter) -> Fit:
         """How well each candidate of the pool fits the phrase."""
         with meter.stage("rank"):
-            return fit_phrase(phrase, self._scene(pool), lambda nouns: self._rank(pool, nouns))
+            return fit_phrase(phrase, self._scene(pool), lambda nouns: self._rank(pool, nouns), pool.quality)
 
     def full_size(self, mask: NDArray[np.bool_]) -> Mask:
         """A mask of `shown` as a Mask of the whole picture."""
