@@ -157,33 +157,44 @@ def as_job(folder: Path, spec: Mapping[str, Any]) -> Job:
 
 
 def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
-    """The engines the settings name, each loaded when it is first needed."""
-    models = Models(resolved, {"inpainter": settings.inpainter})
-    fillers: dict[str, Any] = {}
+    """The engines the settings name, each loaded when it is first needed. A role without a name takes the model of the
+    settings' [models], with its options."""
+    chosen = {"coarse": settings.coarse, "filler": settings.filler}
+    chosen |= {"inpainter": settings.inpainter, "captioner": settings.captioner, "tracker": None, "find": None}
+    kinds = {"coarse": "filler", "find": "ranker"}
+    own = {role: dict(resolved.models.get(kinds.get(role, role), {})) for role in chosen}
+    names = {role: name or str(own[role].get("name", "lite")) for role, name in chosen.items()}
+    options = {role: own[role] if own[role].get("name") == names[role] else {} for role in names}
+    made: dict[tuple[str, str], Any] = {}
 
-    def filler(name: str) -> Any:
-        if name not in fillers:
-            fillers[name] = Models(resolved, {"inpainter": settings.inpainter, "filler": name}).get("filler")
-        return fillers[name]
+    def model(role: str) -> Any:
+        kind = kinds.get(role, role)
+        key = (kind, names[role])
+        if key not in made:
+            named = {} if options[role] else {kind: names[role]}
+            painter = {} if kind == "inpainter" or options["inpainter"] else {"inpainter": names["inpainter"]}
+            made[key] = Models(resolved, {**painter, **named}).need(kind)
+        return made[key]
 
     def captioner() -> Any:
-        if settings.captioner == "vlm":
-            vlm = models.get("vlm")
-            if vlm is None:
-                raise BadSettings("no vision-language model is chosen.", "Name one with --vlm, or write --prompt.")
-            return VlmCaptioner(vlm)
-        return Models(resolved, {"captioner": settings.captioner}).get("captioner")
+        return _vlm_captioner(resolved) if names["captioner"] == "vlm" else model("captioner")
 
-    names = {k: str(getattr(settings, k)) for k in ("coarse", "filler", "inpainter", "captioner")}
-    tracker = str(resolved.models.get("tracker", {}).get("name", "lite"))
     return Engines(
-        filler=filler,
-        inpainter=lambda: models.get("inpainter"),
+        filler=model,
+        inpainter=lambda: model("inpainter"),
         captioner=captioner,
         find=_finder(resolved),
-        tracker=lambda: models.need("tracker"),
-        names={**names, "tracker": tracker, "find": str(resolved.models.get("ranker", {}).get("name", "lite"))},
+        tracker=lambda: model("tracker"),
+        names=names,
+        options=options,
     )
+
+
+def _vlm_captioner(resolved: Settings) -> VlmCaptioner:
+    vlm = Models(resolved).get("vlm")
+    if vlm is None:
+        raise BadSettings("no vision-language model is chosen.", "Set models.vlm.name, or write --prompt.")
+    return VlmCaptioner(vlm)
 
 
 def _finder(resolved: Settings) -> Callable[[Image, str], tuple[Mask | None, float]]:

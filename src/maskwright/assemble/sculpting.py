@@ -118,7 +118,7 @@ def prepare(
     scene = make_scene(picture, place, target=target, grow=settings.grow, depth=as_depth(depth), seed=settings.seed)
     budget = budget or Budget(calls=settings.max_calls, usd=settings.max_usd, seconds=settings.max_seconds)
     models = Engines(resolved, {"segmenter": segmenter, "ranker": ranker})
-    chosen = _judge(judge, resolved, settings, truth, budget, cancel)
+    chosen = _judge(judge, resolved, settings, truth=truth, budget=budget, cancel=cancel)
     drawer = models.need("segmenter")
     tools = Tools(
         scene,
@@ -138,6 +138,7 @@ def _judge(
     given: Any,
     resolved: Settings,
     settings: SculptSettings,
+    *,
     truth: Any,
     budget: Budget,
     cancel: Cancel | None,

@@ -68,9 +68,11 @@ def examine_preset(name: str) -> dict[str, Any]:
     todo: list[str] = []
     for kind, choice in preset.get("models", {}).items():
         options = {"name": choice} if isinstance(choice, str) else choice
-        row = table().get((kind, options["name"]))
+        if kind == "judge" and options["name"] == "rules":
+            continue
+        row = table().get(("vlm" if kind == "judge" else kind, options["name"]))
         state = State(False, f"(no {kind} named {options['name']})") if row is None else state_of(row)
-        todo += [] if state.ready else [state.todo]
+        todo += [] if state.ready else state.todo.splitlines()
         key = options.get("key")
         if key and not os.environ.get(key):
             todo.append(f"export {key}=...   (the endpoint's key)")

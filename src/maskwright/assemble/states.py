@@ -34,11 +34,12 @@ def missing_packages(extra: str) -> list[str]:
 
 
 def state_of(row: Row) -> State:
-    """Packages first, then weights."""
+    """What is missing: packages first, then weights, a line each."""
+    todo = []
     if row.extra and missing_packages(row.extra):
-        return State(False, f"pip install 'maskwright[{row.extra}]'")
+        todo.append(f"pip install 'maskwright[{row.extra}]'")
     if row.weights and row.weights in cards():
         known = cards()[row.weights]
         if known.source != "wheel" and not (weights_folder() / known.name / RECORD).exists():
-            return State(False, f"maskwright models pull {known.name}")
-    return State(True)
+            todo.append(f"maskwright models pull {known.name}")
+    return State(not todo, "\n".join(todo))

@@ -30,7 +30,7 @@ SECTIONS: Mapping[str, str] = {
 DEFAULT_PRESET = "lite"
 FILE_NAME = "maskwright.toml"
 _PREFIX = "MASKWRIGHT_"
-_KINDS = tuple(PORTS)
+_KINDS = (*PORTS, "judge")
 
 Section = TypeVar("Section", bound=BaseModel)
 
