@@ -135,7 +135,7 @@ def _judge_cells(tools: Tools, state: State, cells: Sequence[Cell], cues: str, m
         controls = control_places(tools.scene, state.mask, tools.settings.controls)
         sampled = sample_places(tools.scene, state.mask, turn=0)
         core = [place for place in sampled if place.sampler == "inside"][:CORE]
-        sure, state.controls = judge_places(tools, state, core, controls, cues, meter)
+        sure, state.controls = judge_places(tools, state, core, controls, cues=cues, meter=meter)
         judged += sure
     state.judged += judged
     return judged

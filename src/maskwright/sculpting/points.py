@@ -40,7 +40,7 @@ def points_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter)
     tools.check()
     places = _places(tools, state, turn)
     controls = control_places(tools.scene, state.mask, tools.settings.controls) if not state.controls else []
-    judged, new_controls = judge_places(tools, state, places, controls, cues, meter)
+    judged, new_controls = judge_places(tools, state, places, controls, cues=cues, meter=meter)
     state.controls += new_controls
     thresholds = thresholds_of(tools, state)
     state.judged += judged
@@ -62,7 +62,7 @@ def points_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter)
 
 
 def judge_places(
-    tools: Tools, state: State, places: Sequence[Place], controls: Sequence[Place], cues: str, meter: Meter
+    tools: Tools, state: State, places: Sequence[Place], controls: Sequence[Place], *, cues: str, meter: Meter
 ) -> tuple[list[Judged], list[Judged]]:
     """Verdicts of all patches of the places and controls, fused with the ranker where there is one."""
     every = [*places, *controls]

@@ -116,7 +116,7 @@ class _Talker:
         given = 0 if _encodes(model) else int(inputs["input_ids"].shape[1])
         seconds = (time.perf_counter() - began) / len(questions)
         return [
-            self._reply(n, question, out[n][given:].tolist(), watch, inputs, seconds)
+            self._reply(n, question, out[n][given:].tolist(), watch=watch, inputs=inputs, seconds=seconds)
             for n, question in enumerate(questions)
         ]
 
@@ -157,7 +157,7 @@ class _Talker:
         return PIL.Image.fromarray(np.asarray(cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA)))
 
     def _reply(
-        self, n: int, question: Question, tokens: list[int], watch: _Watch, inputs: dict[str, Any], seconds: float
+        self, n: int, question: Question, tokens: list[int], *, watch: _Watch, inputs: dict[str, Any], seconds: float
     ) -> Reply:
         ends = _ends(self.tokenizer)
         stop = next((i for i, token in enumerate(tokens) if token in ends), len(tokens))
