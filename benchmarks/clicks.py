@@ -303,16 +303,16 @@ def written(out: Path, result: dict[str, Any]) -> None:
     result["all"] = {name: result["all"][name] for name in NAMES if name in result["all"]}
     (out / "clicks.json").write_text(json.dumps(result, indent=1) + "\n")
     place = result["where"]
-    by_source = ["", "## `lite` by source", "", table_of(result["by_source"])] if result["by_source"] else []
+    by_source = ["", "## `lite` by source", "", table_of(result["by_source"])] if result.get("by_source") else []
     parts = [
         "# Clicks and boxes", "",
         f"`python benchmarks/clicks.py --data DEV`, {place['machine']}, {place['date']}, commit {place['commit']}.",
         "Mean IoU at full size; boxes 10 % larger than the object, each click at the centre of the largest error.",
         "Times: processor milliseconds, median, one thread; a click of `lite` includes closer look and finish.",
-        "\"cost > .02\": share of further clicks that lower the IoU by more than 0.02. Each row says at which commit it",
-        "was measured; a run replaces the rows of the methods it is asked for.",
+        "\"cost > .02\": share of further clicks that lower the IoU by more than 0.02. Each row says at which commit",
+        "it was measured; a run replaces the rows of the methods it is asked for.",
         "", table_of(result["all"]), *by_source, "",
-        f"Same bytes on one and two threads: {'yes' if result['same_on_threads'] else 'no'}.", "",
+        f"Same bytes on one and two threads: {'yes' if result.get('same_on_threads') else 'not measured'}.", "",
     ]  # fmt: skip
     (out / "clicks.md").write_text("\n".join(parts))
 

@@ -36,7 +36,9 @@ def tree_method(segmenter: LiteSegmenter) -> Any:
     return open_picture
 
 
-def chosen(tree: MergeTree, members: Bools, lasting: NDArray[np.float32], prompt: Prompt, size: tuple[int, int]) -> Bools:
+def chosen(
+    tree: MergeTree, members: Bools, lasting: NDArray[np.float32], prompt: Prompt, size: tuple[int, int]
+) -> Bools:
     """(leaves,) what the prompt selects: with clicks outside the largest pure nodes, else the most lasting node."""
     height, width = tree.pieces.shape
     scale = np.array([width / size[0], height / size[1]])

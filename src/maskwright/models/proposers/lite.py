@@ -128,8 +128,8 @@ def joined(one: Pool, other: Pool) -> Pool:
 
 def distinct(pool: Pool, options: LiteOptions) -> NDArray[np.int64]:
     """Indices of at most `most` regions without twins, best first."""
-    flat = pool.masks.reshape(len(pool.masks), -1)
-    share = flat.mean(1)
+    flat = pool.masks[:, ::2, ::2].reshape(len(pool.masks), -1)
+    share = pool.masks.mean((1, 2))
     usable = (share >= options.least_share) & (share < 0.95) & (pool.scores >= options.least_score)
     order = np.flatnonzero(usable)
     order = order[np.argsort(-pool.scores[order], kind="stable")]
