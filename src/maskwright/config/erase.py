@@ -27,11 +27,11 @@ class EraseSettings(Frozen):
     """Width and height of the coarse fill; none: the clip's own."""
     coarse: str = "lite"
     """The filler of phase 1."""
-    filler: str = "lite"
-    """The filler of phase 3."""
-    inpainter: str = "lite"
-    """What paints the anchor frame."""
-    captioner: str = "lite"
+    filler: str | None = None
+    """The filler of phase 3; none: the one under models.filler, with its options."""
+    inpainter: str | None = None
+    """What paints the anchor frame; none: the one under models.inpainter."""
+    captioner: str | None = None
     """What says what the background is; `vlm` asks the vision-language model of the settings."""
     frames: FrameStrategy = "best"
     """The frames that are described."""

@@ -30,7 +30,8 @@ def caption_step(work: _Work, *, force: bool) -> Generator[Progress, None, Promp
     """The caption in force, made when it is missing or stale."""
     job, s = work.job, work.settings
     places = described_frames(work.shares, s.frames, s.sample_frames)
-    about = {"captioner": s.captioner, "frames": places, "version": prompt_version(), "dilate": s.dilate}
+    engine = work.engines.about("captioner")
+    about = {**engine, "frames": places, "version": prompt_version(), "dilate": s.dilate}
     inputs = {"video": work.source, "masks": hash_value(work.mask_step.outputs)}
     step = Step(job.folder, "caption", inputs, about)
     path = job.captions

@@ -53,6 +53,13 @@ class Engines:
     find: Find | None = None
     tracker: Callable[[], VideoSegmenter] | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    """Role (coarse, filler, inpainter, captioner, tracker, find) -> name."""
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Role -> what its model was made with; a change makes its steps stale."""
+
+    def about(self, role: str) -> dict[str, Any]:
+        """What of a role shapes a step's result."""
+        return {role: self.names.get(role, ""), "options": dict(self.options.get(role, {}))}
 
 
 @dataclass(frozen=True)

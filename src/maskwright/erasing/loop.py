@@ -135,14 +135,14 @@ class _Work:
     def coarse(self) -> Steps:
         s = self.settings
         self.small = s.downscale or self.clip.size
-        about = {"filler": s.coarse, "size": list(self.small), "seed": s.seed, **self._mask_settings()}
+        about = {**self.engines.about("coarse"), "size": list(self.small), "seed": s.seed, **self._mask_settings()}
         self.coarse_step = Step(self.job.folder, "coarse", self._inputs(), about)
         yield from self._run(self.coarse_step, self._write_coarse)
 
     def _write_coarse(self, out: Path) -> None:
         frames = resized(self.clip.frames, self.small)
         masks = resized_masks(self.wide, self.small)
-        fill = self.engines.filler(self.settings.coarse).fill(frames, masks, FillOptions(seed=self.settings.seed))
+        fill = self.engines.filler("coarse").fill(frames, masks, FillOptions(seed=self.settings.seed))
         self._write(out / "coarse.mkv", "coarse", fill)
 
     # -- phase 2 ----------------------------------------------------------------------------------------------
@@ -171,7 +171,8 @@ class _Work:
                 "Give --anchor-frame below that, or auto.",
             )
         assert self.guidance is not None
-        about = {"index": self.anchor_index, "inpainter": s.inpainter, "words": self.guidance.anchor_words}
+        words = self.guidance.anchor_words
+        about = {"index": self.anchor_index, **self.engines.about("inpainter"), "words": words}
         self.anchor_step = Step(
             self.job.folder, "anchor", self._inputs(), {**about, "seed": s.seed, **self._mask_settings()}
         )
@@ -192,7 +193,7 @@ class _Work:
         inputs = {**self._inputs(), "coarse": hash_value(self.coarse_step.outputs)}
         if s.use_anchor:
             inputs["anchor"] = hash_value(self.anchor_step.outputs)
-        about = {"filler": s.filler, "words": g.words, "avoid": g.avoid, "scale": g.scale, "seed": s.seed}
+        about = {**self.engines.about("filler"), "words": g.words, "avoid": g.avoid, "scale": g.scale, "seed": s.seed}
         self.refine_step = Step(self.job.folder, "refine", inputs, {**about, **self._mask_settings()})
         yield from self._run(self.refine_step, self._write_refined)
 
@@ -205,7 +206,7 @@ class _Work:
             if s.use_anchor:
                 anchor = (self.anchor_index, open_image(self.anchor_step.path / "anchor_frame.png").pixels)
             options = FillOptions(prior, anchor, g.words, g.avoid, g.scale, s.seed)
-            fill = self.engines.filler(s.filler).fill(self.clip.frames, self.wide, options)
+            fill = self.engines.filler("filler").fill(self.clip.frames, self.wide, options)
             self._write(out / "final.mkv", "refine", self._composed(fill))
 
     def _composed(self, fill: Iterator[Frame]) -> Iterator[Frame]:

@@ -37,6 +37,7 @@ class WorkerFiller:
         self.name = f"{kind}-worker"
         self.kind = kind
         self.worker: Worker = open_worker(kind, environment)
+        checkout = str(Path(checkout).expanduser())
         self.request = {"checkout": checkout, "accepted": True, **more, **({"weights": weights} if weights else {})}
 
     def fill(
