@@ -54,7 +54,7 @@ def experiment(engines: str, data: dict[str, Any]) -> Any:
     lite = {"segmenter": engines, "ranker": engines, "proposers": [engines]}
     variants = [{"name": "one-shot", "mode": "one-shot", **lite}, {"name": "loop", "mode": "loop", **lite}]
     variants += [
-        {"name": f"oracle {error:.0%}", "mode": "loop+vlm", "oracle_error": error, "max_iter": 3, **lite}
+        {"name": f"oracle {error:g}", "mode": "loop+vlm", "oracle_error": error, "max_iter": 3, **lite}
         for error in ERRORS
     ]
     return make_experiment(
@@ -72,12 +72,13 @@ def quality(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     for name, data in sets.items():
         spec = experiment(args.engines, data)
         dataset, began = open_data(spec.data), time.perf_counter()
-        for progress in run_bench(spec, work / name, dataset=dataset):
+        for progress in [] if args.partial else run_bench(spec, work / name, dataset=dataset):
             if progress.done % 25 == 0:
                 print(f"{name} {progress.done}/{progress.total} {time.perf_counter() - began:.0f} s", flush=True)
         results = read_results(work / name)
         report = write_report(results, dataset).report
-        found[name] = {key: report[key] for key in ("samples", "pictures", "table", "comparisons", "oracle", "kinds")}
+        kept = ("samples", "pictures", "missing", "table", "comparisons", "oracle", "kinds")
+        found[name] = {key: report[key] for key in kept}
         for variant in report["variants"]:
             pooled.setdefault(variant, []).extend(results.of(variant))
     first = pooled["one-shot"]
@@ -89,6 +90,13 @@ def quality(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     return found
 
 
+def _pairs(left: list[Row], right: list[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows of the samples that both have."""
+    there = {row.sample: row for row in right}
+    shared = [row for row in left if row.sample in there]
+    return shared, [there[row.sample] for row in shared]
+
+
 def quality_text(found: dict[str, Any]) -> str:
     parts = []
     for name, report in found.items():
@@ -96,6 +104,8 @@ def quality_text(found: dict[str, Any]) -> str:
             parts.append(f"**All samples pooled**\n\n{tables.markdown(tables.comparisons({'comparisons': report}))}")
             continue
         head = f"**{name}**: {report['samples']} phrases, {report['pictures']} pictures"
+        if report["missing"]:
+            head += f"; not finished: {report['missing']} answers of all variants are missing"
         parts += [head, tables.markdown(tables.quality(report)), tables.markdown(tables.comparisons(report))]
     note = (
         "“sample” are drawn scenes: they prove the machinery, not accuracy on photographs. The oracle is a judge that "
@@ -330,6 +340,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=30)
     parser.add_argument("--engines", default="lite")
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--partial", action="store_true", help="report what --work holds, run nothing")
     args = parser.parse_args()
     page = PAGES / "find.json"
     values = json.loads(page.read_text(encoding="utf-8"))["values"] if page.exists() else {}
