@@ -2,7 +2,7 @@
 
 Throughput: `Batch` with two processes (the default on two cores) against the plain sequential loop over the same
 public functions (open_image, load("segmenter").encode/predict, save_mask, overlay, save_image), in turns, so that other
-work on the machine hits both alike. Memory: peak resident set of parent and workers together at n and 10 n items.
+work on the machine hits both alike; and the processor time of both, which other work does not change much. Memory: peak resident set of parent and workers together at n and 10 n items.
 Writes docs/benchmarks/batch.md and batch.json.
 """
 
@@ -108,16 +108,27 @@ def _rss_mib(pid: int) -> float:
         return 0.0
 
 
+def cpu_s() -> float:
+    """Processor seconds of this process and of those it started that have ended."""
+    return sum(os.times()[:4])
+
+
 def measure(folder: Path, items: int, turns: int, memory: tuple[int, int]) -> dict[str, Any]:
     jobs = make_jobs(folder / "in", items)
     segmenter = mw.load("segmenter")
     sequential(jobs[:2], folder / "warm", segmenter)
     times: dict[str, list[float]] = {"sequential": [], "batch": []}
+    spent: dict[str, list[float]] = {"sequential": [], "batch": []}
     part = len(jobs) // turns
     for turn in range(turns):
         share = jobs[turn * part : (turn + 1) * part]
+        marks = [cpu_s()]
         times["sequential"].append(sequential(share, folder / "plain", segmenter))
+        marks.append(cpu_s())
         times["batch"].append(batched(share, folder / f"batch{turn}", os.cpu_count() or 2))
+        marks.append(cpu_s())
+        spent["sequential"].append(marks[1] - marks[0])
+        spent["batch"].append(marks[2] - marks[1])
         print({k: [round(v, 1) for v in row] for k, row in times.items()}, file=sys.stderr)
     ratios = [a / b for a, b in zip(times["sequential"], times["batch"], strict=True)]
     peaks = {}
@@ -127,6 +138,8 @@ def measure(folder: Path, items: int, turns: int, memory: tuple[int, int]) -> di
         "items": items,
         "turns": turns,
         "seconds": times,
+        "cpu_seconds": spent,
+        "cpu_ratio": sum(spent["batch"]) / sum(spent["sequential"]),
         "speedup": statistics.median(ratios),
         "ratios": ratios,
         "peak_mib": peaks,
@@ -170,6 +183,7 @@ def main() -> int:
         f"commit {about['commit']}. Segmenter `lite`, {SIDE}-pixel pictures, masks and overlays "
         "written.\n\n| figure | found | wanted |\n|---|---|---|\n"
         f"| throughput over the plain loop (median of {args.turns} turns) | {found['speedup']:.2f}x | 1.7x |\n"
+        f"| processor time, batch over loop (processes' start included) | {found['cpu_ratio']:.2f} | - |\n"
         f"| peak memory of all processes at {args.memory[0]} items | {small:.0f} MiB | - |\n"
         f"| peak memory of all processes at {args.memory[1]} items | {large:.0f} MiB | within 20 % |\n"
         f"| growth | {100 * (large / small - 1):.1f} % | 20 % |\n"
