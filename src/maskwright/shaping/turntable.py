@@ -68,7 +68,8 @@ def _turned(mesh: Mesh, degrees: float) -> tuple[NDArray[np.float64], NDArray[np
 def _splatted(mesh: Mesh, at: NDArray[np.float64], light: NDArray[np.float64], size: int) -> Frame:
     """Faces drawn far to near, each in the colour of its middle."""
     corners = at[mesh.faces]
-    turn = np.cross(corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2])
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    turn = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
     seen = np.flatnonzero(turn < 0)  # y runs down here, so the viewer's side turns the other way
     order = seen[np.argsort(corners[seen, :, 2].mean(axis=1), kind="stable")]
     colours = _face_colours(mesh) * light[mesh.faces].mean(axis=1)[:, None]

@@ -14,6 +14,7 @@ from maskwright.errors import ModelError
 _FINE = 4
 _STEP_PX = 1.6
 _APART = 0.05
+_TRIES = 8
 _INSIDE = (
     (1 / 3, 1 / 3, 1 / 3),
     (0.6, 0.2, 0.2),
@@ -58,13 +59,14 @@ def triangulate(alpha: NDArray[np.uint8], *, max_faces: int, work_side: int) -> 
     """The part where alpha is at least one half, in coarser steps until the faces fit as well as they can."""
     enlarged = _enlarged(alpha, work_side)
     fine = enlarged.inside
-    step, inner = _STEP_PX, 4.0
-    for _ in range(12):
+    step, inner, before = _STEP_PX, 4.0, 1 << 62
+    for _ in range(_TRIES):
         points = np.concatenate([_outline(fine, step * _FINE), _fill(fine, inner * _FINE)])
         sheet = _sheet(points, fine)
         faces = 2 * len(sheet.triangles) + 2 * len(sheet.border_edges)
-        if faces <= max_faces:
+        if faces <= max_faces or faces > 0.93 * before:
             break
+        before = faces
         excess = (faces / max_faces) ** 0.5
         rough = 2 * len(sheet.border_edges) > 0.35 * max_faces
         step, inner = step * (excess * 1.05 if rough else 1.0), inner * max(excess * 1.1, 1.1)
@@ -158,27 +160,32 @@ def split_pinches(
     """The same sheet with a vertex of its own for each fan of triangles that meets another only at a point; the copies
     stand a hair apart, so that tools that weld equal places keep them separate."""
     edges = border_edges(triangles)
-    starts = np.bincount(edges[:, 0], minlength=len(points))
-    pinched = np.flatnonzero(starts > 1)
+    pinched = np.flatnonzero(np.bincount(edges[:, 0], minlength=len(points)) > 1)
     if not pinched.size:
         return points, triangles
-    points, triangles, extra = points.copy(), triangles.copy(), []
-    touching = np.isin(triangles, pinched)
-    rows = np.flatnonzero(touching.any(axis=1))
-    for vertex in pinched:
-        mine = rows[(triangles[rows] == vertex).any(axis=1)]
-        here = points[vertex].copy()
+    split, places = triangles.copy(), points.tolist()
+    around = _triangles_at(triangles, pinched)
+    for vertex in pinched.tolist():
+        mine = around[vertex]
         for i, fan in enumerate(_fans(triangles[mine], vertex)):
-            around = np.concatenate([points, np.array(extra).reshape(-1, 2)])[triangles[mine[fan]].ravel()]
-            towards = here + _APART * (around.mean(axis=0) - here)
+            rows = mine[fan]
+            middle = points[triangles[rows].ravel()].mean(axis=0)
+            apart = (points[vertex] + _APART * (middle - points[vertex])).tolist()
             if i == 0:
-                points[vertex] = towards
+                places[vertex] = apart
                 continue
-            fresh = len(points) + len(extra)
-            extra.append(towards)
-            for row in mine[fan]:
-                triangles[row][triangles[row] == vertex] = fresh
-    return np.concatenate([points, np.array(extra)]), triangles
+            split[rows] = np.where(triangles[rows] == vertex, len(places), split[rows])
+            places.append(apart)
+    return np.array(places), split
+
+
+def _triangles_at(triangles: NDArray[np.int64], vertices: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """For each vertex the triangles that have it as a corner."""
+    corner = triangles.ravel()
+    wanted = np.flatnonzero(np.isin(corner, vertices))
+    order = wanted[np.argsort(corner[wanted], kind="stable")]
+    names, starts = np.unique(corner[order], return_index=True)
+    return dict(zip(names.tolist(), np.split(order // 3, starts[1:])))
 
 
 def _fans(triangles: NDArray[np.int64], vertex: int) -> list[list[int]]:

@@ -1,0 +1,167 @@
+"""cut: soft edges, clean colours, frames, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+import maskwright as mw
+from maskwright.errors import BadMask, BadSettings, MaskwrightError, MissingModel
+from maskwright.media.images import open_image
+from maskwright.models.matters.lite import LiteMatter
+from maskwright.shaping.trimap import make_trimap
+from maskwright.values import Image, Mask
+
+
+@pytest.fixture(scope="module")
+def soft() -> tuple[Image, np.ndarray, np.ndarray]:
+    """A blurred orange disc on a blue ground with mild noise: picture, true alpha, true colours."""
+    y, x = np.mgrid[:160, :200]
+    alpha = cv2.GaussianBlur((((x - 100) ** 2 + (y - 80) ** 2) < 45**2).astype(np.float32), (0, 0), 3)
+    rng = np.random.default_rng(0)
+    front = np.full((160, 200, 3), (230, 120, 30), np.float32) + rng.normal(0, 4, (160, 200, 3))
+    back = np.full((160, 200, 3), (30, 60, 160), np.float32) + rng.normal(0, 4, (160, 200, 3))
+    mixed = front * alpha[:, :, None] + back * (1 - alpha[:, :, None])
+    return Image(np.clip(mixed, 0, 255).astype(np.uint8)), alpha, front
+
+
+def test_the_matte_is_far_nearer_the_truth_than_the_mask(soft: Any) -> None:
+    image, alpha, _ = soft
+    mask = Mask(alpha > 0.5)
+    found = mw.cut(image, mask)
+    plain = np.abs(mask.array - alpha).sum()
+    assert np.abs(found.alpha - alpha).sum() < 0.4 * plain
+    assert found.image.size == image.size
+    assert found.offset == (0, 0)
+
+
+def test_no_halo_of_the_old_ground_stays(soft: Any) -> None:
+    image, alpha, front = soft
+    found = mw.cut(image, Mask(alpha > 0.5))
+    rim = (alpha > 0.2) & (alpha < 0.8)
+    before = np.abs(image.pixels[rim].astype(float) - front[rim]).mean()
+    after = np.abs(found.image.pixels[rim].astype(float) - front[rim]).mean()
+    assert after < 0.45 * before
+
+
+def test_holes_and_pieces_survive() -> None:
+    mask = np.zeros((120, 160), bool)
+    mask[20:100, 20:90] = True
+    mask[50:60, 45:60] = False
+    mask[30:34, 110:150] = True
+    pixels = np.where(mask[:, :, None], (220, 200, 40), (20, 30, 90)).astype(np.uint8)
+    found = mw.cut(Image(pixels), Mask(mask))
+    assert found.alpha[55, 52] < 0.1
+    assert found.alpha[32, 130] > 0.9
+    assert found.alpha[70, 50] == 1
+
+
+@pytest.mark.parametrize(("frame", "size"), [("full", (120, 90)), ("tight", (55, 55)), ("square", (55, 55))])
+def test_frames(disc: tuple[Image, Mask], frame: str, size: tuple[int, int]) -> None:
+    found = mw.cut(*disc, matte=False, frame=frame, pad_px=0 if frame == "full" else 4)
+    assert found.image.size == size
+
+
+def test_a_square_frame_reaches_outside_the_picture() -> None:
+    mask = np.zeros((40, 100), bool)
+    mask[10:20, 5:95] = True
+    found = mw.cut(Image(np.zeros((40, 100, 3), np.uint8)), mask, matte=False, frame="square")
+    assert found.image.size == (90, 90)
+    assert found.offset == (5, -30)
+    assert found.image.alpha is not None
+    assert int((found.image.alpha > 0).sum()) == 900
+
+
+@pytest.mark.parametrize("background", [(10, 20, 30), "#0a141e", Image(np.full((5, 9, 3), (10, 20, 30), np.uint8))])
+def test_backgrounds_replace_transparency(disc: tuple[Image, Mask], background: Any) -> None:
+    found = mw.cut(*disc, matte=False, background=background)
+    assert found.image.alpha is None
+    assert tuple(found.image.pixels[0, 0]) == (10, 20, 30)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_files_keep_alpha(disc: tuple[Image, Mask], tmp_path: Path, suffix: str) -> None:
+    path = mw.cut(*disc).save(tmp_path / f"c{suffix}")
+    assert open_image(path).alpha is not None
+    with pytest.raises(BadSettings, match="transparency"):
+        mw.cut(*disc).save(tmp_path / "c.jpg")
+
+
+BAD = [
+    ({"mask": np.zeros((90, 120), bool)}, BadMask),
+    ({"mask": np.ones((9, 12), bool)}, BadMask),
+    ({"mask": None}, BadMask),
+    ({"frame": "round"}, BadSettings),
+    ({"band_px": 0}, BadSettings),
+    ({"background": (1, 2, 300)}, MaskwrightError),
+    ({"nonsense": 1}, BadSettings),
+    ({"complete": True}, MissingModel),
+]
+
+
+@pytest.mark.parametrize(("change", "error"), BAD)
+def test_what_is_refused(disc: tuple[Image, Mask], change: dict[str, Any], error: type[Exception]) -> None:
+    options = {"mask": disc[1], **change}
+    with pytest.raises(error):
+        mw.cut(disc[0], options.pop("mask"), **options)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (2, 2), (3, 3)])
+@pytest.mark.parametrize("full", [True, False])
+def test_tiny_pictures(size: tuple[int, int], full: bool) -> None:
+    mask = np.ones(size, bool)
+    if not full and mask.size > 1:
+        mask.flat[0] = False
+    found = mw.cut(Image(np.full((*size, 3), 7, np.uint8)), mask)
+    assert found.alpha.shape == size
+    assert found.alpha.max() > 0
+
+
+def test_a_mask_at_every_border_and_a_flat_picture() -> None:
+    mask = np.ones((80, 90), bool)
+    mask[30:40, 30:50] = False
+    found = mw.cut(Image(np.full((80, 90, 3), 128, np.uint8)), mask)
+    assert found.alpha[0, 0] == 1
+    assert found.alpha[35, 40] < 0.5
+
+
+def test_a_very_long_picture() -> None:
+    pixels = np.zeros((40, 20_000, 3), np.uint8)
+    pixels[10:30, 9_000:9_100] = 200
+    mask = pixels[:, :, 0] > 0
+    assert mw.cut(Image(pixels), mask).alpha[20, 9_050] == 1
+
+
+def test_cmyk_and_animated_files(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
+    picture = PIL.Image.fromarray(disc[0].pixels)
+    picture.convert("CMYK").save(tmp_path / "c.jpg")
+    picture.save(tmp_path / "a.webp", save_all=True, append_images=[picture, picture])
+    for name in ("c.jpg", "a.webp"):
+        assert mw.cut(str(tmp_path / name), disc[1]).image.size == disc[0].size
+
+
+def test_thin_parts_are_sure_somewhere() -> None:
+    mask = np.zeros((60, 60), bool)
+    mask[28:32, 5:55] = True
+    trimap = make_trimap(mask, 8)
+    assert (trimap == 255).sum() > 20
+    assert (trimap[:5] == 0).any()
+
+
+def test_the_matter_refuses_odd_trimaps(disc: tuple[Image, Mask]) -> None:
+    with pytest.raises(BadMask, match="77"):
+        LiteMatter().matte(disc[0], np.full((90, 120), 77, np.uint8))
+
+
+def test_pymatting_agrees(soft: Any) -> None:
+    pytest.importorskip("pymatting")
+    image, alpha, _ = soft
+    trimap = make_trimap(alpha > 0.5, 8)
+    ours = LiteMatter().matte(image, trimap)
+    theirs = mw.load("matter", "pymatting").matte(image, trimap)
+    assert np.abs(ours - theirs).mean() < 0.01
