@@ -8,8 +8,8 @@ end at a crop's edge are left to the neighbouring crop; small holes and islands 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import cv2
@@ -69,6 +69,7 @@ class GridProposer:
     """Proposals of a whole picture from any segmenter; settings are the fields of GridOptions."""
 
     def __init__(self, segmenter: Segmenter, name: str = "grid", **settings: Any) -> None:
+        refuse_unknown(GridOptions, settings)
         self.segmenter, self.options, self.name = segmenter, GridOptions(**settings), name
 
     def propose(self, image: Image, embedding: Embedding | None = None, phrase: str | None = None) -> Proposals:
@@ -115,6 +116,14 @@ class GridProposer:
         masks[:, crop[1] : crop[3], crop[0] : crop[2]] = candidates.masks[index]
         crops = np.tile(np.array(crop, np.float64), (len(index), 1))
         return Found(masks, candidates.scores[index], steady[index], boxes[index] + corner, crops)
+
+
+def refuse_unknown(options: type, settings: Mapping[str, Any]) -> None:
+    """Raises BadSettings when a setting is none of the fields of these options."""
+    known = [f.name for f in fields(options)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise BadSettings(f"there is no setting {', '.join(unknown)}.", f"Choose among: {', '.join(known)}.")
 
 
 def grid_points(side: int) -> NDArray[np.float64]:

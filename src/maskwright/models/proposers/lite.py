@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.models.proposers.grid import grid_points
+from maskwright.models.proposers.grid import grid_points, refuse_unknown
 from maskwright.models.proposers.lite_tree import MergeTree, merged, superpixels
 from maskwright.models.segmenters.lite import LiteSegmenter
 from maskwright.values import Embedding, Image, Prompt, Proposals
@@ -51,6 +51,7 @@ class LiteProposer:
 
     def __init__(self, segmenter: LiteSegmenter | None = None, name: str = "lite", **settings: Any) -> None:
         self.segmenter = segmenter or LiteSegmenter()
+        refuse_unknown(LiteOptions, settings)
         self.options, self.name = LiteOptions(**settings), name
 
     def propose(self, image: Image, embedding: Embedding | None = None, phrase: str | None = None) -> Proposals:

@@ -66,12 +66,21 @@ class LiteSegmenter:
             return []
         view = _whole_view(embedding)
         asked = [Asked.of(_usable(p, embedding), view, _fitted(p.logits, view)) for p in prompts]
-        logits, scores = self._network.answer(view, asked)
-        fresh = [i for i, a in enumerate(asked) if a.previous is None]
-        if fresh:
-            again = [replace(asked[i], previous=logits[i, int(np.argmax(scores[i]))]) for i in fresh]
-            logits[fresh], scores[fresh] = self._network.answer(view, again)
+        logits, scores = self._answers(view, asked)
         return [self._candidates(embedding, *row) for row in zip(prompts, logits, scores)]
+
+    def _answers(self, view: View, asked: Sequence[Asked]) -> tuple[Floats, Floats]:
+        """Logits (N, 4, h, w) and scores (N, 4); a prompt without earlier logits is led there step by step."""
+        steps = [click_steps(len(a.points), a.previous is not None) for a in asked]
+        rows, columns = view.cells
+        logits, scores = np.zeros((len(asked), 4, rows, columns), np.float32), np.zeros((len(asked), 4), np.float32)
+        for k in range(max(map(len, steps))):
+            live = [i for i, s in enumerate(steps) if k < len(s)]
+            batch = [_first_clicks(asked[i], steps[i][k]) for i in live]
+            if k:
+                batch = [replace(a, previous=logits[i, int(np.argmax(scores[i]))]) for i, a in zip(live, batch)]
+            logits[live], scores[live] = self._network.answer(view, batch)
+        return logits, scores
 
     def coarse(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
         """Logits (N, 4, h, w) and predicted IoU (N, 4) as the network gives them, for many prompts at once."""
@@ -136,6 +145,19 @@ class LiteSegmenter:
     def _obeying(self, full: Floats, prompt: Prompt) -> Floats:
         reach = 0.04 * max(full.shape)
         return obeyed(full, prompt.points, prompt.labels, reach)
+
+
+def click_steps(clicks: int, led: bool) -> list[int]:
+    """How many of the clicks each pass sees: all at once after earlier logits, else 1, 2, 4 ... all, and all again,
+    as if they had been made one after the other."""
+    if led:
+        return [clicks]
+    early = [2**k for k in range(clicks.bit_length()) if 2**k < clicks]
+    return [*early, clicks, clicks]
+
+
+def _first_clicks(asked: Asked, count: int) -> Asked:
+    return replace(asked, points=asked.points[:count], labels=asked.labels[:count])
 
 
 def _is_single(prompt: Prompt) -> bool:
