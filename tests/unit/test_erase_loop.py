@@ -375,3 +375,19 @@ def test_the_summary_of_a_failed_data_set_is_an_error() -> None:
     rows = [{"clip": "a", "status": "done", "files": {}}, {"clip": "b", "status": "failed", "error": "x", "files": {}}]
     with pytest.raises(RunError, match="1 of 2 clips done, 1 failed: x"):
         report_rows(rows, as_json=False)
+
+
+def test_the_older_flags_name_models(tmp_path: Path) -> None:
+    from maskwright.assemble.erasing_classic import _model_settings, classic_settings
+
+    flags = {
+        "vae_path": tmp_path / "w" / "vae",
+        "anchor_method": "sd-inpaint",
+        "anchor_model_path": "/sd",
+        "use_text": 1,
+    }
+    models = _model_settings({**flags, "anchor_steps": 20})["models"]
+    assert models["filler"]["folders"] == {"vae": str(tmp_path / "w" / "vae")}
+    assert models["inpainter"] == {"name": "sd15", "weights": "/sd", "steps": 20}
+    settings = classic_settings({**flags, "caption_model_path": "/qwen"}, EraseSettings(), captions=True)
+    assert (settings.filler, settings.inpainter, settings.captioner) == ("diffueraser", "sd15", "vlm")

@@ -23,12 +23,8 @@ from maskwright.media.videos import open_clip, write_clip
 from maskwright.plumbing.files import write_json
 
 Flags = Mapping[str, Any]
-_WEIGHTS = {
-    "base_model_path": "base",
-    "vae_path": "vae",
-    "diffueraser_path": "weights",
-    "pcm_weights_path": "pcm",
-}
+_WEIGHTS = {"base_model_path": "base", "vae_path": "vae", "diffueraser_path": "eraser", "pcm_weights_path": "pcm"}
+"""Flag -> the part of DiffuEraser's weights whose folder it names."""
 
 
 def run_classic(flags: Flags, *, captions: bool, tell: Callable[[Progress], None] | None = None) -> list[Row]:
@@ -65,7 +61,7 @@ def classic_settings(flags: Flags, settings: EraseSettings, *, captions: bool) -
         "captioner": "vlm" if flags.get("caption_model_path") else None,
         "downscale": downscale,
         "dilate": flags.get("mask_dilation_iter"),
-        "filler": flags.get("filler") or ("diffueraser" if flags.get("diffueraser_path") else None),
+        "filler": flags.get("filler") or ("diffueraser" if any(flags.get(name) for name in _WEIGHTS) else None),
         "seed": flags.get("seed"),
         "comparison": bool(flags.get("save_comparison")),
     }
@@ -79,7 +75,7 @@ def caption_clip(flags: Flags) -> PromptFile:
         found = read_prompt(path)
         if found.prompt_source == "manual" or not flags.get("force"):
             return found
-    resolved = resolve({"models": {"vlm": {"name": "transformers", "weights": flags["model_path"]}}}
+    resolved = resolve({"models": {"vlm": {"name": "local", "weights": flags["model_path"]}}}
                        if flags.get("model_path") else None)  # fmt: skip
     strategy = {"multi_sample": "multi"}.get(flags["frame_strategy"], flags["frame_strategy"])
     more = {"frames": strategy, "sample_frames": flags["num_sample_frames"]}
@@ -99,19 +95,20 @@ def _whole(text: Any) -> int:
 
 def _inpainter(flags: Flags) -> str | None:
     """propainter as anchor method: the embedded filler's kind of painting, from the clip itself."""
-    return {"sd-inpaint": "sd-inpaint", "propainter": "lite", "lite": "lite", None: None}[flags.get("anchor_method")]
+    return {"sd-inpaint": "sd15", "propainter": "lite", "lite": "lite", None: None}[flags.get("anchor_method")]
 
 
 def _model_settings(flags: Flags) -> dict[str, Any]:
     models: dict[str, Any] = {}
     paths = {name: str(flags[flag]) for flag, name in _WEIGHTS.items() if flags.get(flag)}
-    if "weights" in paths:
-        models["filler"] = {"name": "diffueraser", **paths}
+    if paths:
+        place = str(Path(next(iter(paths.values()))).parent)
+        models["filler"] = {"name": "diffueraser", "weights": place, "folders": paths}
     if flags.get("anchor_model_path"):
         steps = {"steps": flags["anchor_steps"]} if flags.get("anchor_steps") else {}
-        models["inpainter"] = {"name": "sd-inpaint", "weights": flags["anchor_model_path"], **steps}
+        models["inpainter"] = {"name": "sd15", "weights": flags["anchor_model_path"], **steps}
     if flags.get("caption_model_path"):
-        models["vlm"] = {"name": "transformers", "weights": flags["caption_model_path"]}
+        models["vlm"] = {"name": "local", "weights": flags["caption_model_path"]}
     return {"models": models} if models else {}
 
 
