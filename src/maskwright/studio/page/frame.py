@@ -19,11 +19,17 @@ from maskwright.studio.texts import TEXTS, language_of, say
 _log = get_log("studio.page")
 
 I18N = gr.I18n(
-    en={key: english for key, (english, _) in TEXTS.items()},
-    zh={key: chinese for key, (_, chinese) in TEXTS.items()},
-    **{"zh-CN": {key: chinese for key, (_, chinese) in TEXTS.items()}},
+    en={f"mw_{key}": english for key, (english, _) in TEXTS.items()},
+    zh={f"mw_{key}": chinese for key, (_, chinese) in TEXTS.items()},
+    **{"zh-CN": {f"mw_{key}": chinese for key, (_, chinese) in TEXTS.items()}},
 )
-"""Labels are translated in the browser by its own language."""
+"""Labels are translated in the browser by its own language; the prefix keeps ours apart from Gradio's words."""
+
+
+def T(key: str) -> Any:
+    """A label of the page."""
+    return I18N(f"mw_{key}")
+
 
 CSS = (Path(__file__).parent / "studio.css").read_text(encoding="utf-8")
 KEYS = (Path(__file__).parent / "keys.js").read_text(encoding="utf-8")

@@ -9,8 +9,7 @@ from typing import Any
 import gradio as gr
 
 from maskwright.studio.jobs import Job
-from maskwright.studio.page.frame import I18N as T
-from maskwright.studio.page.frame import Frame, job_text
+from maskwright.studio.page.frame import Frame, T, job_text
 from maskwright.studio.sessions import Session
 from maskwright.studio.shaping import make_lift
 

@@ -9,8 +9,7 @@ import gradio as gr
 import numpy as np
 
 from maskwright.errors import InputError
-from maskwright.studio.page.frame import I18N as T
-from maskwright.studio.page.frame import Frame
+from maskwright.studio.page.frame import Frame, T
 from maskwright.studio.sessions import Session
 from maskwright.studio.shaping import Taken, take_apart
 from maskwright.values import Image

@@ -13,8 +13,7 @@ from maskwright.media.samples import sample, sample_names
 from maskwright.studio import marking
 from maskwright.studio.drawing import VIEWS, draw, overview, shown_scale, strokes_of, thumbnail
 from maskwright.studio.handing import hand_out
-from maskwright.studio.page.frame import I18N as T
-from maskwright.studio.page.frame import Frame, cost_text
+from maskwright.studio.page.frame import Frame, T, cost_text
 from maskwright.studio.sculpting import sculpt_rounds
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import say

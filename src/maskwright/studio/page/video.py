@@ -7,8 +7,7 @@ from typing import Any
 import gradio as gr
 
 from maskwright.studio.filming import click_frame, draw_frame, erase_film, find_on_frame, need_film, open_film, track
-from maskwright.studio.page.frame import I18N as T
-from maskwright.studio.page.frame import Frame, job_text
+from maskwright.studio.page.frame import Frame, T, job_text
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import say
 

@@ -9,8 +9,7 @@ import gradio as gr
 from maskwright.assemble.shelf import rows
 from maskwright.studio.desk import Desk
 from maskwright.studio.page.edit import EditTab
-from maskwright.studio.page.frame import I18N as T
-from maskwright.studio.page.frame import Frame
+from maskwright.studio.page.frame import Frame, T
 from maskwright.studio.page.lift import LiftTab
 from maskwright.studio.page.parts import PartsTab
 from maskwright.studio.page.segment import SegmentTab
