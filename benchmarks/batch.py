@@ -2,7 +2,8 @@
 
 Throughput: `Batch` with two processes (the default on two cores) against the plain sequential loop over the same
 public functions (open_image, load("segmenter").encode/predict, save_mask, overlay, save_image), in turns, so that other
-work on the machine hits both alike; and the processor time of both, which other work does not change much. Memory: peak resident set of parent and workers together at n and 10 n items.
+work on the machine hits both alike; and the processor time of both, which other work does not change much. Memory:
+peak resident set of parent and workers together at n and 10 n items.
 Writes docs/benchmarks/batch.md and batch.json.
 """
 
