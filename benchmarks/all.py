@@ -39,8 +39,8 @@ def run(name: str, data: str | None) -> bool:
 def gather() -> Path:
     """docs/benchmarks.md from the pages of docs/benchmarks/."""
     intro = (
-        "Each part was written by the command named in it, on the machine named in it; ratios were measured side by side"
-        " in one run. `make bench` writes all of them again.\n"
+        "Each part was written by the command named in it, on the machine named in it; ratios were measured side by"
+        " side in one run. `make bench` writes all of them again.\n"
     )
     parts = ["# Benchmarks\n", intro]
     for page in sorted(PAGES.glob("*.md")):

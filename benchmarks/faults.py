@@ -61,9 +61,10 @@ def main() -> int:
         rows.append([threat, figure, f"`pytest {selection}`", said, "yes" if proven else "no"])
         print(f"{threat}: {said}", flush=True)
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    text = (f"# Reliability\n\nWritten by `python benchmarks/faults.py` on {when}, commit {commit()}, {machine()}. The long"
-            " forms (10 000 files, 200 kills) are in [benchmarks](benchmarks.md).\n\n"
-            + table(("threat", "figure to reach", "tests", "outcome", "holds"), rows) + "\n")  # fmt: skip
+    about = f"Written by `python benchmarks/faults.py` on {when}, commit {commit()}, {machine()}."
+    long_forms = "The long forms (10 000 files, 200 kills) are in [benchmarks](benchmarks.md)."
+    rows_table = table(("threat", "figure to reach", "tests", "outcome", "holds"), rows)
+    text = f"# Reliability\n\n{about} {long_forms}\n\n{rows_table}\n"
     page = HERE.parent / "docs" / "reliability.md"
     Path(page).write_text(text, encoding="utf-8")
     print(page)

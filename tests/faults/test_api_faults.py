@@ -71,9 +71,7 @@ ROWS = (
     Row("drips for ever", (Scripted(drip=True, announce=10**6),), 3, "did not finish"),
     Row("a flood", (Scripted(body=b"x" * ENOUGH),), 3, "more than 8 MiB"),
     Row("prose twice", (Scripted(body=completion("I think it is A.")),), 2, "no JSON object"),
-    Row(
-        "usage of nonsense", (Scripted(body={**completion('{"better":"A"}'), "usage": {"a": "x"}}),), 1, "A"
-    ),
+    Row("usage of nonsense", (Scripted(body={**completion('{"better":"A"}'), "usage": {"a": "x"}}),), 1, "A"),
 )
 
 

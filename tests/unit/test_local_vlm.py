@@ -42,9 +42,7 @@ def make_tokenizer() -> Any:
     raw.decoder = decoders.ByteLevel()
     raw.add_special_tokens(list(SPECIAL))
     raw.add_tokens(list(WORDS))
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>"
-    )
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ from maskwright.studio.sessions import Board, Sessions
 from maskwright.studio.texts import TEXTS, language_of, say
 from maskwright.values import Box, Image, Mask, Prompt
 
-
 FAKES = {"models": {"segmenter": "fake", "ranker": "fake"}, "find": {"proposers": ["fake"]}}
 
 

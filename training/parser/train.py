@@ -172,7 +172,7 @@ def main() -> None:
         step, total = step + 1, total + loss.item()
         if step % 25 == 0:
             print(
-                f"{spent:.1f} min step {step} loss {total / 25:.3f} {x.shape[0] * step / max(spent - done, 1e-6) / 60:.1f} pictures/s",  # noqa: E501
+                f"{spent:.1f} min step {step} loss {total / 25:.3f} {x.shape[0] * step / max(spent - done, 1e-6) / 60:.1f} pictures/s",
                 flush=True,
             )
             total = 0.0

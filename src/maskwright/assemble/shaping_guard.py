@@ -35,5 +35,6 @@ def refuse_unclothing(image: Image, mask: Mask) -> None:
 
 @cache
 def _parser() -> LiteParser:
-    parser: LiteParser = load("parser", "lite", mode="photo")
+    parser = load("parser", "lite", mode="photo")
+    assert isinstance(parser, LiteParser)
     return parser

@@ -14,7 +14,7 @@ def feather_weights(region: NDArray[np.bool_], feather_px: float) -> NDArray[np.
     if region.all() or feather_px <= 0:
         return region.astype(np.float32)
     depth = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, 5)
-    return np.clip(depth / (feather_px + 1), 0, 1).astype(np.float32) * region
+    return np.asarray(np.clip(depth / (feather_px + 1), 0, 1).astype(np.float32) * region, dtype=np.float32)
 
 
 def blend(original: Pixels, changed: Pixels, region: NDArray[np.bool_], feather_px: float) -> Pixels:

@@ -145,7 +145,7 @@ def _filling(picture: Image, size: tuple[int, int]) -> NDArray[np.float32]:
     wide, high = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
     grown = cv2.resize(picture.pixels, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     x, y = (wide - width) // 2, (high - height) // 2
-    return grown[y : y + height, x : x + width].astype(np.float32)
+    return np.asarray(grown[y : y + height, x : x + width].astype(np.float32), dtype=np.float32)
 
 
 def _settled(alpha: NDArray[np.float32]) -> NDArray[np.float32]:

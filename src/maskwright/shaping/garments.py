@@ -145,7 +145,7 @@ def _cloth(pixels: NDArray[np.uint8], garment: NDArray[np.bool_]) -> NDArray[np.
     )
     table = np.zeros((labels.max() + 1, 3), np.uint8)
     table[labels[garment]] = pixels[garment]
-    return table[labels]
+    return np.asarray(table[labels], dtype=np.uint8)
 
 
 def indexed(parts: Parts) -> PIL.Image.Image:

@@ -38,7 +38,7 @@ def render(mesh: Mesh, degrees: float, *, side: int = 480) -> Frame:
     x = (places[:, 0] / span * 0.9 + 0.5) * size
     y = (0.5 - (places[:, 1] - middle_y) / span * 0.9) * size
     canvas = _splatted(mesh, np.stack([x, y, places[:, 2]], axis=1), light, size)
-    return cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def front_silhouette(mesh: Mesh, size: int) -> NDArray[np.bool_]:
@@ -88,7 +88,7 @@ def _face_colours(mesh: Mesh) -> NDArray[np.float64]:
     middle = mesh.uv[mesh.faces].mean(axis=1)
     x = np.clip((middle[:, 0] * width).astype(int), 0, width - 1)
     y = np.clip(((1 - middle[:, 1]) * height).astype(int), 0, height - 1)
-    return cv2.blur(mesh.texture, (3, 3))[y, x, :3].astype(np.float64)
+    return np.asarray(cv2.blur(mesh.texture, (3, 3))[y, x, :3].astype(np.float64), dtype=np.float64)
 
 
 def turntable(mesh: Mesh, *, frames: int = 48, side: int = 480) -> Iterator[Frame]:

@@ -149,7 +149,7 @@ def _extent(region: Bools) -> float:
 
 
 def _bytes(values: Any) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8), dtype=np.uint8)
 
 
 _DOERS: dict[str, Callable[[Pixels, Bools, Any, Inpainter, int], Pixels]] = {

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadPhrase
 
-PLAN_VERSION = 1
 Where = Literal["object", "background", "picture"]
 Rgb = tuple[
     Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
@@ -113,7 +112,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = PLAN_VERSION
+    version: Literal[1] = 1
     words: str = Field("", max_length=500)
     target: str = Field("", max_length=120)
     operations: tuple[Operation, ...] = Field(min_length=1, max_length=8)

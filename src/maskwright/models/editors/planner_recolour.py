@@ -38,14 +38,14 @@ def _moved(light: Floats, goal: float) -> Floats:
     gain = max(gain, 0.25)
     low, high = centre + gain * (low - middle), centre + gain * (high - middle)
     centre += max(0.0, _LOW - low) - max(0.0, high - _HIGH)
-    return np.clip(centre + gain * (light - middle), 0, 100).astype(np.float32)
+    return np.asarray(np.clip(centre + gain * (light - middle), 0, 100).astype(np.float32), dtype=np.float32)
 
 
 def _share(light: Floats, goal: float) -> Floats:
     """How much of the colour's chroma is seen at each lightness: less in deep shade and in glare."""
     shade = np.clip(light / max(goal, 1.0), 0, 1)
     glare = np.clip((100 - light) / max(100 - goal, 1.0), 0, 1)
-    return np.minimum(shade, glare).astype(np.float32) ** 0.6
+    return np.asarray(np.minimum(shade, glare).astype(np.float32) ** 0.6, dtype=np.float32)
 
 
 def _in_gamut(light: Floats, hue: Floats) -> Floats:
@@ -60,8 +60,7 @@ def _in_gamut(light: Floats, hue: Floats) -> Floats:
 
 
 def _fits(rgb: Floats) -> NDArray[np.bool_]:
-    fits: NDArray[np.bool_] = ((rgb > 0.002) & (rgb < 0.998)).all(axis=1)
-    return fits
+    return np.asarray(((rgb > 0.002) & (rgb < 0.998)).all(axis=1), dtype=np.bool_)
 
 
 def _rgb(light: Floats, hue: Floats) -> Floats:

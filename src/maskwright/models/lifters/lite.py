@@ -68,7 +68,7 @@ class LiteLifter:
         y = np.clip(sheet.points[:, 1].astype(int), 0, depth.shape[0] - 1)
         nearness = depth[y, x] - float(np.median(depth[y, x]))
         top = float(front.max()) or 1.0
-        return (self.relief * top * nearness * np.clip(front / (0.3 * top), 0, 1)).astype(np.float32)
+        return np.asarray(self.relief * top * nearness * np.clip(front / (0.3 * top), 0, 1), dtype=np.float32)
 
 
 def joined(sheet: Sheet) -> NDArray[np.int32]:

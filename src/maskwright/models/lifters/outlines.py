@@ -143,7 +143,7 @@ def _inside_triangles(points: NDArray[np.float64], fine: NDArray[np.bool_]) -> N
     if not len(triangles):
         raise ModelError("this silhouette is too thin to be triangulated.", "Give a larger picture of the object.")
     triangles[twice > 0] = triangles[twice > 0][:, ::-1]
-    return triangles
+    return np.asarray(triangles, dtype=np.int64)
 
 
 def border_edges(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -151,7 +151,7 @@ def border_edges(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     key = np.sort(edges, axis=1)
     _, where, count = np.unique(key[:, 0] * (triangles.max() + 1) + key[:, 1], return_inverse=True, return_counts=True)
-    return edges[count[where] == 1]
+    return np.asarray(edges[count[where] == 1], dtype=np.int64)
 
 
 def split_pinches(

@@ -57,7 +57,7 @@ def grown_back(front: Pixels, inside: NDArray[np.bool_]) -> Pixels:
         filled = np.where(part[:, :, 0], 1, filled)
     smooth = cv2.GaussianBlur(out, (0, 0), max(1.0, 0.01 * max(inside.shape)))
     mixed = np.where(band[:, :, None], 0.5 * front + 0.5 * smooth, smooth)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(mixed), 0, 255).astype(np.uint8), dtype=np.uint8)
 
 
 def _limited(texture: Pixels) -> Pixels:
@@ -65,4 +65,4 @@ def _limited(texture: Pixels) -> Pixels:
     if scale >= 1:
         return np.ascontiguousarray(texture)
     size = (round(texture.shape[1] * scale), round(texture.shape[0] * scale))
-    return cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -49,11 +49,11 @@ class LiteMatter:
         unknown = trimap == 128
         if not unknown.any() or image.width < 3 or image.height < 3:
             alpha[unknown] = 0.5
-            return alpha
+            return np.asarray(alpha, dtype=np.float32)
         y, x = _bounds(unknown, 2)
         expected = None if hint is None else cv2.GaussianBlur(hint[y, x].astype(np.float32), (0, 0), _SOFT_HINT_PX)
         alpha[y, x] = self._solve(image.pixels[y, x], trimap[y, x], expected)
-        return alpha
+        return np.asarray(alpha, dtype=np.float32)
 
     def _solve(self, pixels: NDArray[np.uint8], trimap: NDArray[np.uint8], hint: Floats | None) -> Floats:
         """Alpha of a window: from the answer at half size, which carries what is known far into wide bands."""
@@ -111,7 +111,7 @@ def _doubt(pixels: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> Floats:
     low, high = _CLEAR
     part = np.clip(np.log(high / np.maximum(apart, 1e-6)) / np.log(high / low), 0, 1)
     weakest, strongest = _PULL
-    return (weakest * (strongest / weakest) ** part).astype(np.float32)
+    return np.asarray((weakest * (strongest / weakest) ** part).astype(np.float32), dtype=np.float32)
 
 
 def _local(pixels: NDArray[np.uint8], known: NDArray[np.bool_], reach: int) -> tuple[Floats, Floats]:

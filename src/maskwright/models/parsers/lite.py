@@ -92,9 +92,9 @@ class LiteParser:
         shown = _shown(window, self.high)
         shares = self._run(shown)
         if self.mirror:
-            shares = (shares + self._run(shown[:, ::-1])[:, :, ::-1]) / 2
-        fine = np.stack([cv2.resize(s, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) for s in shares])
-        fine = follow_edges(window, fine)
+            shares = (shares + self._run(shown[:, ::-1])[:, :, ::-1]) * np.float32(0.5)
+        large = [cv2.resize(s, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) for s in shares]
+        fine = follow_edges(window, np.stack(large).astype(np.float32, copy=False))
         out = np.zeros((len(fine), image.height, image.width), np.float32)
         out[0] = 1
         out[:, y0:y1, x0:x1] = fine

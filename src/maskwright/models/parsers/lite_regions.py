@@ -59,7 +59,7 @@ def _quantised(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Labels:
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5)
     _, _, centres = cv2.kmeans(sample, max(1, kinds), None, stop, 2, cv2.KMEANS_PP_CENTERS)
     distance = np.stack([((lab - c) ** 2).sum(axis=2) for c in centres])
-    return distance.argmin(axis=0).astype(np.int32)
+    return np.asarray(distance.argmin(axis=0).astype(np.int32), dtype=np.int32)
 
 
 def _pieces(classes: Labels, inside: NDArray[np.bool_]) -> Labels:

@@ -34,16 +34,12 @@ class FakeSegmenter:
         small = image.pixels if scale == 1.0 else cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA)
         lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         smooth = cv2.GaussianBlur(lab, (0, 0), 0.8)
-        return Embedding(
-            f"segmenter:{self.name}", image.sha256, image.size, {"lab": smooth.astype(np.float32)}
-        )
+        return Embedding(f"segmenter:{self.name}", image.sha256, image.size, {"lab": smooth.astype(np.float32)})
 
     def predict(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """Three masks a prompt, best first; raises BadPrompt for an empty prompt or one of text alone."""
         if any(not len(p.points) and p.box is None and p.logits is None for p in prompts):
-            raise BadPrompt(
-                "segmenter fake was given an empty prompt.", "Give a point, a box or earlier logits."
-            )
+            raise BadPrompt("segmenter fake was given an empty prompt.", "Give a point, a box or earlier logits.")
         return [_answer(embedding, prompt) for prompt in prompts]
 
 

@@ -26,7 +26,7 @@ I18N = gr.I18n(
 """Labels are translated in the browser by its own language; the prefix keeps ours apart from Gradio's words."""
 
 
-def T(key: str) -> Any:
+def T(key: str) -> Any:  # noqa: N802 - short, because it stands before every label
     """A label of the page."""
     return I18N(f"mw_{key}")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import contract  # type: ignore[import-not-found]  # noqa: E402
+import contract  # type: ignore[import-not-found]
 
 
 def work(request: dict[str, Any], tell: Callable[..., None]) -> dict[str, Any]:

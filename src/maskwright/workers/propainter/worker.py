@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import contract  # type: ignore[import-not-found]  # noqa: E402
+import contract  # type: ignore[import-not-found]
 
 FLAGS = {
     "width": "--width", "height": "--height", "neighbor_length": "--neighbor_length", "ref_stride": "--ref_stride",
