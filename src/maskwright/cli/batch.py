@@ -32,6 +32,7 @@ _CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd
 @click.option("--vlm", help="A vision-language model's name; implies find.mode=loop+vlm.")
 @click.option("--on", "where", type=click.Choice(["local", "ray"]), default="local", help="Where to work.")
 @click.option("--address", help="A Ray cluster's address (auto: the one this machine belongs to).")
+@click.option("--gpus", type=float, default=0.0, help="Share of a GPU for each Ray actor.")
 @click.option("--max-calls", type=int, help="Most questions in all.")
 @click.option("--max-tokens", type=int, help="Most tokens in all.")
 @click.option("--max-usd", type=float, help="Most money in all.")
@@ -56,7 +57,8 @@ def batch(source: str, **options: Any) -> None:
     if options["dry_run"]:
         tell_plan(made, as_json=options["as_json"])
         return
-    run_and_tell(made, as_json=options["as_json"], where=options["where"], address=options["address"])
+    cluster = {"address": options["address"], "gpus": options["gpus"]} if options["where"] == "ray" else None
+    run_and_tell(made, as_json=options["as_json"], cluster=cluster)
 
 
 def read_source(source: str, options: dict[str, Any]) -> tuple[Rows, str]:
@@ -139,15 +141,15 @@ def tell_plan(made: Batch, *, as_json: bool) -> None:
         click.echo(f"{name:15} {value}")
 
 
-def run_and_tell(made: Batch, *, as_json: bool, where: str = "local", address: str | None = None) -> None:
-    """Runs it with a display, tells the summary, and exits with its code."""
+def run_and_tell(made: Batch, *, as_json: bool, cluster: dict[str, Any] | None = None) -> None:
+    """Runs it here (or over a Ray `cluster`: address, gpus) with a display, tells the summary, exits with its code."""
     from maskwright.cli.progress import Display, table
 
     with Display(len(made.rows), quiet=as_json) as display:
-        if where == "ray":
+        if cluster is not None:
             from maskwright.runs.ray_pool import run_on_ray
 
-            summary = run_on_ray(made, address=address, on_row=display)
+            summary = run_on_ray(made, on_row=display, **cluster)
         else:
             summary = made.run(display)
     if as_json:
