@@ -312,7 +312,7 @@ def written(out: Path, result: dict[str, Any]) -> None:
         "\"cost > .02\": share of further clicks that lower the IoU by more than 0.02. Each row says at which commit",
         "it was measured; a run replaces the rows of the methods it is asked for.",
         "", table_of(result["all"]), *by_source, "",
-        f"Same bytes on one and two threads: {'yes' if result.get('same_on_threads') else 'not measured'}.", "",
+        f"Same bytes on one and two threads: {'yes' if result.get('same_on_threads') else 'no'}.", "",
     ]  # fmt: skip
     (out / "clicks.md").write_text("\n".join(parts))
 

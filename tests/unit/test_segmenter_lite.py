@@ -129,9 +129,10 @@ def test_earlier_logits_of_another_size_are_fitted(segmenter: LiteSegmenter) -> 
     assert Mask(one(segmenter, image, Prompt(logits=logits)).masks[0]).iou(Mask(inside)) > 0.6
 
 
-def test_the_same_bytes_on_one_and_two_threads_and_from_two_callers() -> None:
-    image, _ = drawn(400, 300)
-    prompts = [Prompt([(180, 150)]), Prompt([(180, 150), (350, 40)], [1, 0])]
+@pytest.mark.parametrize("size", [(400, 300), (481, 321), (90, 250)])
+def test_the_same_bytes_on_one_and_two_threads_and_from_two_callers(size: tuple[int, int]) -> None:
+    image, _ = drawn(*size)
+    prompts = [Prompt([(80, 150)]), Prompt([(80, 150), (60, 40)], [1, 0]), Prompt(box=(20, 30, 80, 200))]
     answers = [bytes_of(threads, image, prompts) for threads in (1, 2)]
     assert len(set(answers[0] + answers[1])) == 1 and len(answers[0]) == 2
 
@@ -142,7 +143,10 @@ def bytes_of(threads: int, image: Image, prompts: list[Prompt]) -> list[bytes]:
     embedding = segmenter.encode(image)
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: segmenter.predict(embedding, prompts), range(2)))
-    return [b"".join(c.masks.tobytes() + c.scores.tobytes() for c in found) for found in answers]
+    return [
+        b"".join(c.masks.tobytes() + c.scores.tobytes() + np.asarray(c.logits).tobytes() for c in found)
+        for found in answers
+    ]
 
 
 def test_missing_weights_say_what_to_do(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ class LiteNetwork:
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._encoder = _opened(folder / "segmenter_lite_encoder.onnx", threads)
-        self._decoder = _opened(folder / "segmenter_lite_decoder.onnx", threads)
+        # one thread: its sums would be split differently on two, and the last bits of the logits with them
+        self._decoder = _opened(folder / "segmenter_lite_decoder.onnx", 1)
 
     def look(self, pixels: NDArray[np.uint8], corner: tuple[int, int], long_side: int) -> View:
         """Features of a rectangle (h, w, 3) of a picture whose upper left pixel is `corner`."""
