@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 
-def _saved(folder: Path, model: Any) -> Path:
-    """The model in `folder`, its biases and embeddings moved off zero so that every part counts."""
+def _saved(folder: Path, model: Any, spread: float = 0.0) -> Path:
+    """The model in `folder`, its zeros (and with `spread` everything) moved, so that every part counts."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for value in model.parameters():
-            if value.abs().sum() == 0:
-                value.copy_(torch.randn(value.shape, generator=generator) * 0.02)
+            by = spread or (0.02 if value.abs().sum() == 0 else 0.0)
+            value.add_(torch.randn(value.shape, generator=generator) * by)
     model.save_pretrained(folder, safe_serialization=True)
     return folder
 
@@ -52,6 +52,7 @@ def sam(folder: Path, **vision: Any) -> Path:
     return _saved(
         folder,
         SamModel(SamConfig(vision_config=sizes | vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)),
+        spread=0.1,
     )
 
 
@@ -66,7 +67,9 @@ def sam_hq(folder: Path) -> Path:
                "iou_head_hidden_dim": 16, "vit_dim": 32}  # fmt: skip
     prompt = {"hidden_size": 16, "image_size": 64, "patch_size": 8, "image_embedding_size": 8, "mask_input_channels": 8}
     return _saved(
-        folder, SamHQModel(SamHQConfig(vision_config=sizes, prompt_encoder_config=prompt, mask_decoder_config=decoder))
+        folder,
+        SamHQModel(SamHQConfig(vision_config=sizes, prompt_encoder_config=prompt, mask_decoder_config=decoder)),
+        spread=0.1,
     )
 
 
@@ -246,7 +249,7 @@ def openclip(folder: Path) -> Path:
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    sizes = {"embed_dim": 24, "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16,
+    sizes = {"embed_dim": 24, "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "mlp_ratio": 1.5,
                                                   "patch_size": 8},
              "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}}  # fmt: skip
     model = open_clip.model.CLIP(**sizes)

@@ -12,7 +12,7 @@ from diffusers import AutoPipelineForInpainting
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
-from maskwright.models.torching import Host, Place, choose_place, load_part
+from maskwright.models.torching import Host, choose_place, load_part
 from maskwright.models.weights import locate
 from maskwright.values import Box, Image, Mask
 
@@ -55,13 +55,13 @@ class DiffusersInpainter:
             return image
         x0, y0, x1, y1 = _room(mask.box, image, self.side)
         part, hole = image.pixels[y0:y1, x0:x1], mask.array[y0:y1, x0:x1]
-        painted = self.host.call(lambda pipeline, place: self._paint(pipeline, place, part, hole, words, seed))
+        painted = self.host.call(lambda pipeline, place: self._paint(pipeline, part, hole, words, seed))
         pixels = np.array(image.pixels)
         pixels[y0:y1, x0:x1][hole] = cv2.resize(painted, part.shape[1::-1], interpolation=cv2.INTER_CUBIC)[hole]
         return Image(pixels, image.alpha, image.source)
 
     def _paint(
-        self, pipeline: Any, place: Place, part: NDArray[np.uint8], hole: NDArray[np.bool_], words: str, seed: int
+        self, pipeline: Any, part: NDArray[np.uint8], hole: NDArray[np.bool_], words: str, seed: int
     ) -> NDArray[np.uint8]:
         scale = self.side / max(part.shape[:2])
         width, height = (max(MULTIPLE, round(s * scale / MULTIPLE) * MULTIPLE) for s in part.shape[1::-1])

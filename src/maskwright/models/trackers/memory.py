@@ -18,7 +18,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import S
 
 from maskwright.errors import BadPrompt
 from maskwright.models.segmenters.frames import HALVES, IMAGENET, Square
-from maskwright.models.torching import Host, Place, choose_place, load_pretrained
+from maskwright.models.torching import Host, choose_place, load_pretrained
 from maskwright.models.weights import locate
 from maskwright.ports import Frame
 from maskwright.values import Mask, MaskStack, Prompt
@@ -79,8 +79,10 @@ class MemoryTracker:
             for obj, mark in prompts.get(index, {}).items():
                 self._mark(session, index, obj, mark, square)
             shown = square.read(np.ascontiguousarray(frames[index]))[0]
-            work = partial(self._step, session, square, index, shown, order.step < 0)
-            masks = self.host.call(work, may_move=False)  # the memory stays on its device
+            work = partial(_step, session, index, shown, order.step < 0)
+            low = self.host.call(work, may_move=False)  # the memory stays on its device
+            inside = (square.logits(low)[:, 0] > 0).cpu().numpy()
+            masks = {session.obj_idx_to_id(i): Mask(mask) for i, mask in enumerate(inside)}
             _forget(session, index, order.step)
             yield index, {obj: masks.get(obj) or Mask.empty(width, height) for obj in ids}
 
@@ -96,13 +98,12 @@ class MemoryTracker:
             session.add_point_inputs(place, index, {"point_coords": xy, "point_labels": labels})
         session.obj_with_new_inputs = [*session.obj_with_new_inputs, obj]
 
-    def _step(
-        self, session: Any, square: Square, index: int, shown: Tensor, reverse: bool, model: Any, place: Place
-    ) -> dict[int, Mask]:
-        out = model(session, frame_idx=index, frame=place.put(shown), reverse=reverse)
-        low = out.pred_masks.reshape(-1, 1, *out.pred_masks.shape[-2:])
-        inside = (square.logits(low.float())[:, 0] > 0).cpu().numpy()
-        return {session.obj_idx_to_id(i): Mask(mask) for i, mask in enumerate(inside)}
+
+def _step(session: Any, index: int, shown: Tensor, reverse: bool, *answering: Any) -> Tensor:
+    """Low-resolution logits (objects, 1, h, w) of one frame; `answering`: the model and its place."""
+    model, place = answering
+    out = model(session, frame_idx=index, frame=place.put(shown), reverse=reverse)
+    return out.pred_masks.float().reshape(-1, 1, *out.pred_masks.shape[-2:])
 
 
 def _clicks(prompt: Prompt, square: Square) -> tuple[Tensor, Tensor]:
