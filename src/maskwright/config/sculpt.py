@@ -13,7 +13,7 @@ class SculptSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: Literal["points", "anchors"] = "points"
-    rounds: int | None = Field(None, ge=1, le=50, description="None: 4 for points, 6 for anchors")
+    rounds: int = Field(6, ge=1, le=50)
     seed: int = 0
     grow: float = Field(0.2, ge=0, le=2, description="the ROI is the box grown by this share of itself")
 
@@ -55,10 +55,6 @@ class SculptSettings(BaseModel):
     oracle_error: float = Field(0.0, ge=0, le=0.5, description="how often the oracle errs (tests and measuring)")
     per_minute: float | None = Field(None, gt=0, description="questions a minute")
     cache: str | None = Field(None, description="SQLite file of answers, shared by runs")
-
-    @property
-    def most_rounds(self) -> int:
-        return self.rounds or {"points": 4, "anchors": 6}[self.strategy]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -55,7 +55,11 @@ def sample_places(
 
 
 def control_places(scene: Scene, mask: Bools, count: int) -> list[Place]:
-    """Places along the rim of the ROI, outside the mask: what "not the target" looks like."""
+    """Places along the rim of the ROI, outside the mask: what "not the target" looks like.
+
+    Where the ROI ends with the picture the rim may well be target, so places outside the given box go before; only
+    when there are none, those that look least like the mask are taken.
+    """
     small = scene.shrink(mask)
     height, width = small.shape
     inset = max(1, round(0.04 * min(height, width)))
@@ -63,7 +67,11 @@ def control_places(scene: Scene, mask: Bools, count: int) -> list[Place]:
     rim[inset : max(inset + 1, height - inset), inset : max(inset + 1, width - inset)] = True
     inner = cv2.erode(rim.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
     free = rim & ~inner & ~_grow(small, round(BAND_SHARE * scene.box.diagonal * scene.factor))
-    rows, columns = np.nonzero(free)
+    beyond = free & ~_box_on_grid(scene)
+    if not beyond.any() and free.any():
+        like = likeness(scene, small)
+        beyond = free & (like <= np.median(like[free]))
+    rows, columns = np.nonzero(beyond)
     if not len(rows):
         return []
     angle = np.arctan2(rows - height / 2, columns - width / 2)

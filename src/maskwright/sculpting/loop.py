@@ -44,7 +44,7 @@ def sculpt_loop(tools: Tools, start: Mask | None = None, resume: Trace | None = 
         state.logits_shape = first.detail["logits_shape"]
         yield first
     cues, stop = compress_cues(tools.settings.cues), None
-    for turn in range(done + 1, tools.settings.most_rounds + 1):
+    for turn in range(done + 1, tools.settings.rounds + 1):
         step, stop = _round(tools, state, turn, cues)
         yield step
         if stop is not None:
