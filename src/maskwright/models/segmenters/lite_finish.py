@@ -83,7 +83,18 @@ def _where_unsure(logits: Floats, margin: int) -> tuple[slice, slice] | tuple[No
 
 
 def guided(values: Floats, guide: Floats, radius: int, softness: float) -> Floats:
-    """The guided filter with a colour guide (h, w, 3) 0..1: values become locally linear in the colours."""
+    """The guided filter with a colour guide (h, w, 3) 0..1: values become locally linear in the colours. The linear
+    maps are found at half size and applied at full size."""
+    height, width = values.shape
+    half = (max(1, width // 2), max(1, height // 2))
+    small = cv2.resize(guide, half, interpolation=cv2.INTER_AREA)
+    slope, offset = _linear_maps(_resized(values, half), small, max(1, round(radius / 2)), softness)
+    out: Floats = (_resized(slope, (width, height)) * guide).sum(-1) + _resized(offset, (width, height))
+    return out
+
+
+def _linear_maps(values: Floats, guide: Floats, radius: int, softness: float) -> tuple[Floats, Floats]:
+    """Slope (h, w, 3) and offset (h, w) of the values as a function of the guide's colours around every place."""
     box = (2 * radius + 1, 2 * radius + 1)
 
     def mean(x: Floats) -> Floats:
@@ -103,8 +114,7 @@ def guided(values: Floats, guide: Floats, radius: int, softness: float) -> Float
     slopes = [i00 * cr + i01 * cg + i02 * cb, i01 * cr + i11 * cg + i12 * cb, i02 * cr + i12 * cg + i22 * cb]
     slope = np.stack(slopes, -1) / determinant[..., None]
     offset = mv - (slope * m).sum(-1)
-    out: Floats = ((mean(slope) * guide).sum(-1) + mean(offset)).astype(np.float32)
-    return out
+    return mean(slope.astype(np.float32)), mean(offset.astype(np.float32))
 
 
 def colour_evidence(logits: Floats, guide: Floats) -> Floats:
