@@ -130,7 +130,7 @@ def _hidden(garment: NDArray[np.bool_], figure: NDArray[np.bool_]) -> NDArray[np
     box = Mask(garment).box
     if box is None:
         return garment
-    reach = max(3, round(0.05 * max(box.width, box.height))) | 1
+    reach = max(3, round(0.12 * max(box.width, box.height))) | 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     padded = np.pad(garment.astype(np.uint8), reach)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach] > 0

@@ -30,7 +30,7 @@ from maskwright.values import Image, Mask
 
 Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
-FEATHER_PX = {"remove": 0.0, "flip": 0.0, "scale": 0.0, "outline": 0.0}
+FEATHER_PX = {"recolour": 0.0, "remove": 0.0, "flip": 0.0, "scale": 0.0, "outline": 0.0}  # the shading of a recolour must not mix with what was there
 _FEATHER_PX = 1.0
 
 
