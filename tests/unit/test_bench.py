@@ -383,3 +383,11 @@ def test_the_command_line_runs_reports_and_compares(tmp_path: Path) -> None:
             assert "one-shot" in result.output or "oracle" in result.output
     with pytest.raises(InputError, match="not the folder"):
         CliRunner().invoke(bench, ["report", str(tmp_path)], catch_exceptions=False)
+
+
+def test_sharing_sessions_changes_no_answer(run: Path, tmp_path: Path) -> None:
+    list(run_bench(experiment(share_sessions=True), tmp_path / "shared"))
+    apart, shared = read_results(run), read_results(tmp_path / "shared")
+    assert [(r.sample, r.variant, r.iou, r.score) for r in apart.rows] == [
+        (r.sample, r.variant, r.iou, r.score) for r in shared.rows
+    ]

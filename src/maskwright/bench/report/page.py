@@ -39,7 +39,7 @@ svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font-size:12px
 .cases{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,500px),1fr));gap:1rem}
 .cases img{width:100%;height:auto;border-radius:4px;display:block}.cases figcaption{overflow-wrap:anywhere}
 .warn{border-left:4px solid #d97706;padding:.3rem .8rem;background:var(--panel)}
-@media (max-width:600px){svg text{font-size:17px}}
+@media (max-width:600px){svg text{font-size:15px}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.figures{grid-template-columns:1fr 1fr}
 h2{break-after:avoid}.cases{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:7.5pt}
 th,td{padding:.15rem .3rem;white-space:normal}}

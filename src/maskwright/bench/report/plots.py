@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 52
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 68, 16, 14, 66
 
 COLOURS = ("#2563a8", "#d97706", "#3f8f4f", "#a4387e", "#6b6f76", "#8a5a2b", "#1f8a8a", "#b3261e")
 """One a series, in order; they keep apart for colour-blind readers and in grey print."""
@@ -134,7 +134,7 @@ class Chart:
             found.append(f'<text x="{x:.1f}" y="{floor + 15}"{middle}{turn}>{escape(text)}</text>')
         centre = (LEFT + WIDTH - RIGHT) / 2
         title = "" if crowded else escape(self.x.title)
-        return [*found, f'<text x="{centre:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{title}</text>']
+        return [*found, f'<text x="{centre:.0f}" y="{HEIGHT - 24}" text-anchor="middle">{title}</text>']
 
 
 def colour(series: int) -> str:
