@@ -171,7 +171,7 @@ def main() -> int:
         took = {kind: undisturbed(jobs, folder / f"reference-{kind}", kind) for kind in KINDS}
         for number in range(args.kills):
             kind = list(KINDS)[number % len(KINDS)]
-            after_s = rng.uniform(0.3, 1.0) * took[kind]
+            after_s = rng.uniform(0.2, 0.8) * took[kind]
             kills.append(one_kill(jobs, folder / "run", folder / f"reference-{kind}", kind, after_s))
             print(f"{number + 1}/{args.kills} {kills[-1]}", file=sys.stderr)
     rows = figures(kills)
