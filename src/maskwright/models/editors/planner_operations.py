@@ -30,7 +30,8 @@ from maskwright.values import Image, Mask
 
 Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
-FEATHER_PX = {"recolour": 0.0, "remove": 0.0, "flip": 0.0, "scale": 0.0, "outline": 0.0}  # the shading of a recolour must not mix with what was there
+# no soft border for recolour: its shading must not mix with what was there
+FEATHER_PX = {"recolour": 0.0, "remove": 0.0, "flip": 0.0, "scale": 0.0, "outline": 0.0}
 _FEATHER_PX = 1.0
 
 
