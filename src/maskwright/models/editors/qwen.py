@@ -11,6 +11,7 @@ from diffusers import QwenImageEditPipeline
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadPhrase
 from maskwright.models.torching import Host, Place, choose_place, load_part
 from maskwright.models.weights import locate
@@ -40,6 +41,7 @@ class QwenEditor:
 
     def edit(self, image: Image, words: str, mask: Mask | None = None, *, seed: int = 0) -> Image:
         """The changed picture at the size of the given one; raises BadPhrase, BadMask, ModelError, OutOfMemory."""
+        check_words(words)
         if not words.strip():
             raise BadPhrase("there are no words for the edit.", "Say what to change, such as: make the coat red.")
         if mask is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadMask, MissingModel, WorkerError
 from maskwright.media.videos import open_clip, write_clip
 from maskwright.plumbing.worker_places import open_worker
@@ -44,6 +45,7 @@ class WorkerFiller:
         self, frames: Sequence[Frame], masks: Sequence[NDArray[np.bool_]], options: FillOptions
     ) -> Iterator[Frame]:
         """Every frame in order; raises BadMask, WorkerError, OutOfMemory."""
+        check_words(options.words)
         if len(frames) != len(masks):
             raise BadMask(f"{len(frames)} frames, but {len(masks)} masks.", "Give one mask a frame.")
         with tempfile.TemporaryDirectory(prefix="maskwright-worker-") as place:

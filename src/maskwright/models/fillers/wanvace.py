@@ -13,6 +13,7 @@ from diffusers import WanVACEPipeline
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadMask, BadSettings
 from maskwright.models.torching import Host, Place, choose_place, load_part
 from maskwright.models.weights import locate
@@ -56,6 +57,7 @@ class WanVace:
 
     def fill(self, frames: Sequence[Frame], masks: Sequence[Bools], options: FillOptions) -> Iterator[Frame]:
         """Every frame in order; outside the masks nothing changes. Raises BadMask, ModelError, OutOfMemory."""
+        check_words(options.words)
         if len(frames) != len(masks):
             raise BadMask(f"{len(frames)} frames, but {len(masks)} masks.", "Give one mask a frame.")
         return self._filled(frames, masks, options)

@@ -12,6 +12,7 @@ from diffusers import AutoPipelineForInpainting
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from maskwright.asking.body_rule import check_words
 from maskwright.models.torching import Host, choose_place, load_part
 from maskwright.models.weights import locate
 from maskwright.values import Box, Image, Mask
@@ -50,6 +51,7 @@ class DiffusersInpainter:
 
     def inpaint(self, image: Image, mask: Mask, *, words: str = "", seed: int = 0) -> Image:
         """The picture with the masked pixels invented; raises BadMask, ModelError, OutOfMemory."""
+        check_words(words)
         mask.check_size(image.size)
         if mask.box is None:
             return image
