@@ -23,7 +23,13 @@ from maskwright.finding.session import FindSession, Pool
 from maskwright.finding.wording import checked_phrase, paraphrases
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
-from maskwright.values import Abstain, Box, Mask
+from maskwright.values import Abstain, Box, Mask, MaskStack
+
+SAME_THING = 0.5
+"""IoU from which two regions are the same thing seen twice."""
+
+NEWCOMER = 0.5
+"""What another thing's chance counts against that of the best before."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class _Turn:
 
     phrases: list[tuple[str, float]]
     places: tuple[Box, ...] = ()
+    held: Mask | None = None
+    """What was the best before looking closer (of session.shown)."""
     nones: int = 0
     picks: tuple[int, ...] = ()
     confidence: float = 1.0
@@ -95,7 +103,16 @@ def _rank(session: FindSession, turn: _Turn, meter: Meter) -> _Standing:
     asked = turn.phrases[0][0]
     pool = session.pool(turn.places, asked, meter)
     fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
+    if turn.held is not None:
+        fit = replace(fit, chances=_holding(fit.chances, pool, turn.held))
     return _Standing(pool, fit, decide(fit.chances, pool, session.settings))
+
+
+def _holding(chances: NDArray[np.float32], pool: Pool, held: Mask) -> NDArray[np.float32]:
+    """Other things than what was best before must be clearly likelier to take its place: a closer look brings many
+    parts and look-alikes. The same thing, seen more exactly, competes freely."""
+    same = pool.stack.iou(MaskStack.of([held]))[:, 0] >= SAME_THING
+    return np.where(same, chances, chances * np.float32(NEWCOMER)).astype(np.float32)
 
 
 def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool) -> str | None:
@@ -115,6 +132,8 @@ def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: 
 def _look_again(session: FindSession, turn: _Turn, standing: _Standing, settings: FindSettings) -> None:
     """Sets closer looks, and the phrase in other words, for the next round."""
     turn.turns += 1
+    if turn.held is None and standing.decision.order and standing.decision.conf >= settings.tau_none:
+        turn.held = Mask(standing.pool.masks[standing.decision.order[0]])
     asked = turn.phrases[0][0]
     others = paraphrases(asked)
     if others and len(turn.phrases) == 1:
