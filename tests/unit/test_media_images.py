@@ -139,6 +139,22 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     assert np.array_equal(open_image(tmp_path / "photo.jpg").pixels, picture())
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 70}])
+def test_large_webps_take_another_way_to_the_same_pixels(
+    monkeypatch: pytest.MonkeyPatch, mode: str, options: dict[str, Any]
+) -> None:
+    noise = np.random.default_rng(4).integers(0, 256, (40, 56, len(mode)), dtype=np.uint8)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    data = as_bytes(noise, "WEBP", exif=exif, **options)
+    usual = open_image(data)
+    monkeypatch.setattr("maskwright.media.images._LARGE_WEBP", 0)
+    assert open_image(data) == usual and usual.size == (40, 56)
+    with pytest.raises(BadImage, match="damaged"):
+        open_image(data[: len(data) // 2])
+
+
 HOSTILE = {
     "empty": b"",
     "text": b"hello there, this is not a picture at all",

@@ -28,6 +28,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 _HEADER_BYTES = 32
 _BAND_BYTES = 8 << 20
+_LARGE_WEBP = 8_000_000
 _ORIENTATION = 0x0112
 
 Source = str | Path | bytes
@@ -41,7 +42,7 @@ def open_image(source: Source, *, limits: Limits = LIMITS) -> Image:
     (Pillow's plain formula) become RGB; of animations the first frame is read. Raises BadImage.
     """
     with opened(source, limits=limits) as (picture, name):
-        pixels, alpha = _decode(picture, name)
+        pixels, alpha = _decode_webp(source) if _is_large_webp(picture) else _decode(picture, name)
         turn = _orientation(picture)
     pixels, alpha = _turned(pixels, turn), None if alpha is None else _turned(alpha, turn)
     return Image(_sealed(pixels), None if alpha is None else _sealed(alpha), name)
@@ -214,6 +215,23 @@ def _decode(picture: PilImage, name: str) -> tuple[NDArray[np.uint8], NDArray[np
         if alpha is not None:
             alpha[top : top + rows] = values[:, :, 3]
     return pixels, alpha
+
+
+def _is_large_webp(picture: PilImage) -> bool:
+    """Whether it is a WebP that Pillow, which keeps two whole frames of every WebP, would need too much memory for."""
+    width, height = picture.size
+    return picture.format == "WEBP" and getattr(picture, "n_frames", 1) == 1 and width * height > _LARGE_WEBP
+
+
+def _decode_webp(source: Source) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """What _decode gives, by OpenCV (the same libwebp, without animation)."""
+    import cv2
+
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.ndim != 3:
+        raise ValueError("the picture data cannot be decoded")
+    return np.ascontiguousarray(array[:, :, 2::-1]), array[:, :, 3].copy() if array.shape[2] == 4 else None
 
 
 def _grey_of_wide(picture: PilImage, name: str) -> NDArray[np.uint8]:
