@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from maskwright.sculpting.candidates import contour_places, control_places, sample_places
-from maskwright.sculpting.evidence import Evidence, error_rate
+from maskwright.sculpting.evidence import Evidence
 from maskwright.sculpting.places import Anchor, AnchorAsk, Cell, Judged, Place
 from maskwright.sculpting.points import (
     click_and_redraw,
     deepest,
+    judge_error,
     judge_places,
     thresholds_json,
     thresholds_of,
@@ -143,12 +144,12 @@ def _judge_cells(tools: Tools, state: State, cells: Sequence[Cell], cues: str, m
 
 def _act(tools: Tools, state: State, chosen: Sequence[Anchor], detail: dict[str, Any], meter: Meter) -> Outcome:
     thresholds = thresholds_of(tools, state)
-    detail |= thresholds_json(thresholds, state)
+    detail |= thresholds_json(thresholds, judge_error(tools, state, thresholds))
     detail["controls"] = [j.to_json() for j in state.controls] if len(state.masks) == 1 else []
     untrusted = why_not_trusted(state, thresholds)
     if untrusted is not None:
         return Outcome(state.mask, {**detail, "untrusted": untrusted})
-    evidence = Evidence(tools.scene, state.judged, thresholds, error_rate(state.controls, thresholds))
+    evidence = Evidence(tools.scene, state.judged, thresholds, judge_error(tools, state, thresholds))
     tools.check()
     allowed = reach_of(chosen, state.mask.shape)
     mask, drawn = click_and_redraw(tools, state, evidence, meter, allowed=allowed)

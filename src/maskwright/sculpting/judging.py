@@ -20,6 +20,11 @@ class Judge(Protocol):
     name: str
 
     @property
+    def least_error(self) -> float:
+        """It is never taken to err less often than this: above 0.1 for judges of looks, whose errors agree."""
+        ...
+
+    @property
     def spent(self) -> Cost:
         """What its answers have cost so far."""
         ...

@@ -10,9 +10,9 @@ import numpy as np
 
 from maskwright.errors import BadMask, BudgetSpent, InputError, ModelError
 from maskwright.sculpting.anchors import anchors_round
-from maskwright.sculpting.evidence import Evidence, error_rate
+from maskwright.sculpting.evidence import Evidence
 from maskwright.sculpting.places import Diagnosis, Judged
-from maskwright.sculpting.points import points_round, thresholds_of
+from maskwright.sculpting.points import judge_error, points_round, thresholds_of
 from maskwright.sculpting.scene import Bools
 from maskwright.sculpting.state import Meter, Outcome, State, Tools, compress_cues
 from maskwright.sculpting.stopping import iou, why_stop
@@ -151,10 +151,12 @@ def _compare(tools: Tools, earlier: Bools, later: Bools, evidence: Evidence | No
         word = Abstain(error.message)
     odds = 0.0 if evidence is None else evidence.prefers(later, earlier)
     said = word if isinstance(word, str) else "abstained"
-    return {"judge": said, "verdicts": round(odds, 3), "kept": _weighed(said, odds, evidence)}
+    return {"judge": said, "verdicts": round(odds, 3), "kept": _weighed(said, odds, evidence, tools.judge.least_error)}
 
 
-def _weighed(said: str, odds: float, evidence: Evidence | None) -> str:
+def _weighed(said: str, odds: float, evidence: Evidence | None, least_error: float) -> str:
+    if least_error > DOUBTFUL:  # its verdicts repeat its word: only a clear word counts
+        return "later" if said == "later" else "earlier"
     if said in ("earlier", "later") and (evidence is None or evidence.error < DOUBTFUL):
         return said
     weight = 0.0 if evidence is None else evidence.weight
@@ -164,7 +166,7 @@ def _weighed(said: str, odds: float, evidence: Evidence | None) -> str:
 
 def _evidence(tools: Tools, state: State) -> Evidence | None:
     thresholds = thresholds_of(tools, state)
-    found = Evidence(tools.scene, state.judged, thresholds, error_rate(state.controls, thresholds))
+    found = Evidence(tools.scene, state.judged, thresholds, judge_error(tools, state, thresholds))
     return found if len(found) else None
 
 

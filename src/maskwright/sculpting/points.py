@@ -50,12 +50,12 @@ def points_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter)
         "cues": cues,
         "candidates": [j.to_json() for j in judged],
         "controls": [j.to_json() for j in new_controls],
-        **thresholds_json(thresholds, state),
+        **thresholds_json(thresholds, judge_error(tools, state, thresholds)),
     }
     trusted = why_not_trusted(state, thresholds)
     if trusted is not None:
         return Outcome(state.mask, {**detail, "points": [], "untrusted": trusted})
-    evidence = Evidence(tools.scene, state.judged, thresholds, error_rate(state.controls, thresholds))
+    evidence = Evidence(tools.scene, state.judged, thresholds, judge_error(tools, state, thresholds))
     tools.check()
     mask, drawn = click_and_redraw(tools, state, evidence, meter)
     return Outcome(mask, {**detail, **drawn})
@@ -78,7 +78,12 @@ def thresholds_of(tools: Tools, state: State) -> Thresholds:
     return set_thresholds(state.controls, s.t_pos_low, s.t_pos_high, s.t_neg)
 
 
-def thresholds_json(thresholds: Thresholds, state: State) -> dict[str, Any]:
+def judge_error(tools: Tools, state: State, thresholds: Thresholds) -> float:
+    """How often the judge is taken to err: by the controls, and never less than it says of itself."""
+    return max(error_rate(state.controls, thresholds), tools.judge.least_error)
+
+
+def thresholds_json(thresholds: Thresholds, error: float) -> dict[str, Any]:
     return {
         "thresholds": {
             "t_pos": round(thresholds.t_pos, 4),
@@ -86,7 +91,7 @@ def thresholds_json(thresholds: Thresholds, state: State) -> dict[str, Any]:
             "mu": round(thresholds.mu, 4),
             "sigma": round(thresholds.sigma, 4),
         },
-        "judge_error": round(error_rate(state.controls, thresholds), 4),
+        "judge_error": round(error, 4),
     }
 
 

@@ -25,6 +25,11 @@ class JudgeChain:
         self._steps: list[str] = []
 
     @property
+    def least_error(self) -> float:
+        """That of the weakest judge that has answered."""
+        return max(j.least_error for j in self.judges) if self._steps else self.judges[0].least_error
+
+    @property
     def spent(self) -> Cost:
         return sum((judge.spent for judge in self.judges), Cost())
 

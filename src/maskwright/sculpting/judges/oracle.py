@@ -24,6 +24,8 @@ NOTABLE = 0.02
 class OracleJudge:
     """Answers from a truth mask; each answer is wrong with probability `error`, the same way every time."""
 
+    least_error = 0.0
+
     def __init__(self, truth: Bools, error: float = 0.0, seed: int = 0, scales: int = 3) -> None:
         self.name = f"oracle({error:g})"
         self.truth, self.error, self.seed, self.scales = truth, error, seed, scales

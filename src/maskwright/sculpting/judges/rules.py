@@ -23,12 +23,14 @@ NOTABLE = 0.03
 CLEAR_ODDS = 1.0
 CENTRE = 6
 """Looks are averaged over this fraction of a patch's side: what counts is its centre."""
-CLEAR_BETTER = 0.08
+CLEAR_BETTER = 0.2
 """Difference of two masks' worth under which they are called equal."""
 
 
 class RulesJudge:
     """Judges looks; `scales` are patch sides as shares of the ROI's short side."""
+
+    least_error = 0.35
 
     def __init__(self, scales: Sequence[float] = (0.08, 0.12, 0.18), min_patch_px: int = 32) -> None:
         self.name = "rules"

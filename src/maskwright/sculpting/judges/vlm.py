@@ -56,6 +56,8 @@ class _Crop:
 class VlmJudge:
     """Asks an Asker. Verdicts are remembered by (picture, place, scale, prompt version, engine, target)."""
 
+    least_error = 0.0
+
     def __init__(self, asker: Asker, looking: Looking | None = None, prompts: str | Path | None = None) -> None:
         self.asker, self.looking = asker, looking or Looking()
         self.name = "vlm:" + "+".join(engine.name for engine in asker.engines)
