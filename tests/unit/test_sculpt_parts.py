@@ -23,6 +23,7 @@ from maskwright.sculpting.judges.chain import JudgeChain
 from maskwright.sculpting.judges.oracle import OracleJudge
 from maskwright.sculpting.judges.rules import RulesJudge
 from maskwright.sculpting.judges.vlm import Looking, VlmJudge
+from maskwright.sculpting.loop import _weighed
 from maskwright.sculpting.places import Diagnosis, Judged, Place, directions
 from maskwright.sculpting.scene import Scene, make_scene
 from maskwright.sculpting.state import compress_cues
@@ -279,6 +280,27 @@ def test_two_orders_must_agree(disc: Disc, said: tuple[str, str], expected: str)
 
     judge = VlmJudge(Asker([Chooser()]))
     assert judge.compare(scene_of(disc), disc[1].array, ~disc[1].array) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "odds", "error", "least_error", "kept"),
+    [
+        ("later", -9.0, 0.02, 0.0, "later"),
+        ("earlier", 99.0, 0.02, 0.0, "earlier"),
+        ("tie", 9.0, 0.02, 0.0, "later"),
+        ("tie", 0.5, 0.02, 0.0, "earlier"),
+        ("earlier", 99.0, 0.2, 0.0, "later"),
+        ("earlier", 2.0, 0.2, 0.0, "earlier"),
+        ("abstained", 0.0, 0.2, 0.0, "earlier"),
+        ("tie", 99.0, 0.35, 0.35, "earlier"),
+        ("later", -1.0, 0.35, 0.35, "later"),
+    ],
+)
+def test_whose_word_counts_at_the_end(
+    disc: Disc, said: str, odds: float, error: float, least_error: float, kept: str
+) -> None:
+    evidence = Evidence(scene_of(disc), [judged(PLACES[0], 0.9)], USUAL, error)
+    assert _weighed(said, odds, evidence, least_error) == kept
 
 
 def test_prompts_of_ones_own(disc: Disc, tmp_path: Any) -> None:
