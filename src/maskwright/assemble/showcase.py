@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from maskwright.assemble.engines import Engines
 from maskwright.errors import MissingError
-from maskwright.media.images import save_image, save_mask
+from maskwright.media.images import open_image, save_image, save_mask
 from maskwright.media.pictures import cutout, mark, overlay, overlay_many, side_by_side
 from maskwright.media.samples import sample
 from maskwright.plumbing.files import write_text
@@ -255,6 +255,24 @@ def write_page(out: Path, exhibits: list[Exhibit], about: str) -> Path:
     )
     write_text(out / "index.html", page)
     return out / "index.html"
+
+
+def write_overview(out: Path, exhibits: list[Exhibit]) -> Path | None:
+    """overview.png: the exhibits' pictures below each other, for a README; None when nothing was made."""
+    found = [(e.title, open_image(out / e.files[0])) for e in exhibits if e.files and e.files[0].endswith(".png")]
+    if not found:
+        return None
+    width = 1200
+    rows = [
+        side_by_side([image], [title], height=round(image.height * min(1, width / image.width)))
+        for title, image in found
+    ]
+    sheet = np.full((sum(r.height for r in rows), max(r.width for r in rows), 3), 250, dtype=np.uint8)
+    top = 0
+    for row in rows:
+        sheet[top : top + row.height, : row.width] = row.pixels
+        top += row.height
+    return save_image(out / "overview.png", Image(sheet))
 
 
 def _section(exhibit: Exhibit) -> str:

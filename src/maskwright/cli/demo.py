@@ -14,7 +14,7 @@ from maskwright.cli.options import json_option, print_json
 @json_option
 def demo(out: Path, as_json: bool) -> None:
     """Show what works here, in a folder with an HTML index."""
-    from maskwright.assemble.showcase import Showcase, summary, write_page
+    from maskwright.assemble.showcase import Showcase, summary, write_overview, write_page
 
     out.mkdir(parents=True, exist_ok=True)
     found = []
@@ -23,6 +23,7 @@ def demo(out: Path, as_json: bool) -> None:
         state = "not here: " + exhibit.missing.splitlines()[0] if exhibit.missing else f"{exhibit.seconds:.1f} s"
         click.echo(f"{exhibit.title:<22} {state}", err=True)
     seconds = sum(exhibit.seconds for exhibit in found)
+    write_overview(out, found)
     page = write_page(out, found, f"Made by `maskwright demo` in {seconds:.0f} seconds with the embedded models.")
     if as_json:
         print_json({"page": str(page), "exhibits": summary(found)})
