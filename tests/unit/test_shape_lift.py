@@ -74,7 +74,9 @@ def test_the_front_covers_the_mask(kind: str) -> None:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     side = max(window.shape)
-    seen = front_silhouette(LiteLifter().lift(Image(np.repeat(large[:, :, None], 3, axis=2), large)), side)[: window.shape[0], : window.shape[1]]
+    seen = front_silhouette(LiteLifter().lift(Image(np.repeat(large[:, :, None], 3, axis=2), large)), side)[
+        : window.shape[0], : window.shape[1]
+    ]
     assert (seen & window).sum() / (seen | window).sum() >= 0.98
 
 

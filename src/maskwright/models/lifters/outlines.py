@@ -12,7 +12,7 @@ from scipy.spatial import Delaunay, QhullError
 from maskwright.errors import ModelError
 
 _FINE = 4
-_STEP_PX = 1.6
+_STEP_PX = 1.0
 _APART = 0.05
 _TRIES = 8
 _INSIDE = (
