@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.studio, pytest.mark.filterwarnings("ignore::Warning")]
 
 def _status(page: Any, part: str) -> str:
     page.wait_for_function(
-        "part => document.querySelector('#mw-status').innerText.includes(part)", arg=part, polling=100
+        "part => document.querySelector('#mw-status')?.innerText.includes(part)", arg=part, polling=100
     )
     return str(page.locator("#mw-status").inner_text())
 
@@ -77,7 +77,7 @@ def test_words_find_something_or_say_that_there_is_nothing(page: Any) -> None:
     page.locator("#mw-words textarea, #mw-words input").fill("the cat")
     page.locator("#mw-find").click()
     _status(page, "quality")
-    page.locator("#mw-words textarea, #mw-words input").fill("the oscilloscope 🙂 راسم")
+    page.locator("#mw-words textarea, #mw-words input").fill("the dog 🙂")
     page.locator("#mw-find").click()
     _status(page, "There is no")
 
@@ -137,22 +137,20 @@ def test_the_json_interface_gives_the_same_mask_as_the_page(page: Any, studio: t
     _click(page, 310, 250)
     _status(page, "quality")
     shown = open_mask(_download(page, tmp_path))
+    [(x, y)] = next(s.board.thing.points for s in studio[1].sessions if s.board.thing.mask == shown)
     with httpx.Client(base_url=studio[0] + "/api/v1", timeout=60) as client:
         sid = client.post("/sessions").json()["session"]
         data = (Path(__file__).parents[2] / "src/maskwright/samples/coffee.jpg").read_bytes()
         sent = client.put(f"/sessions/{sid}/picture", files={"file": ("x.jpg", data)}).json()
         assert (sent["width"], sent["height"]) == (600, 400)
-        session = studio[1].need(sid)
-        near = studio[1].sessions
-        assert near.find(sid) is session
         assert client.post(f"/sessions/{sid}/click", json={"x": -3, "y": 5}).status_code == 400
         assert client.post(f"/sessions/{sid}/click", json={"x": 310, "y": 250, "z": 1}).status_code == 422
-        board = client.post(f"/sessions/{sid}/click", json={"x": 310.5, "y": 250.5}).json()
+        board = client.post(f"/sessions/{sid}/click", json={"x": x, "y": y}).json()
         mask = client.get(f"/sessions/{sid}/export/mask")
         (tmp_path / "api.png").write_bytes(mask.content)
         found = open_mask(tmp_path / "api.png")
         assert found.to_rle() == board["things"][0]["mask"]
-        assert found.iou(shown) > 0.9
+        assert found == shown
         assert client.get(f"/sessions/{'x' * 24}").status_code == 400
         assert client.delete(f"/sessions/{sid}").json() == {"ended": True}
         assert client.get(f"/sessions/{sid}").status_code == 400

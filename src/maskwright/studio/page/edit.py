@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from maskwright.studio.drawing import draw
-from maskwright.studio.page.frame import Frame, T
+from maskwright.studio.page.frame import Download, Frame, T
 from maskwright.studio.sessions import Session
 from maskwright.studio.shaping import make_edit, plan_edit
 from maskwright.studio.texts import say
@@ -36,7 +36,7 @@ class EditTab:
                     )
                 self.plan_text = gr.Code(label=T("plan"), language="json", elem_id="mw-plan-text")
                 self.use = gr.Button(T("use_result"), size="sm", elem_id="mw-use-edit")
-                self.download = gr.DownloadButton(T("download"), elem_id="mw-edit-download")
+                self.download = Download("mw-edit-download")
         self._listen()
 
     def _listen(self) -> None:
@@ -44,7 +44,7 @@ class EditTab:
         shown = [self.slider, self.drift, self.plan_text, self.history]
         for listen in (self.run.click, self.words.submit):
             listen(self.frame.act(self.apply, 4), [self.sid, self.words], shown)
-        self.download.click(self.frame.act(self.take_home, 1), [self.sid], [self.download])
+        self.download.on_click(self.frame.act(self.take_home, 1), [self.sid])
 
     def preview(self, session: Session, language: str, words: str) -> str:
         return json.dumps(plan_edit(self.desk, session, words), ensure_ascii=False, indent=1)

@@ -35,6 +35,19 @@ CSS = (Path(__file__).parent / "studio.css").read_text(encoding="utf-8")
 KEYS = (Path(__file__).parent / "keys.js").read_text(encoding="utf-8")
 
 
+class Download:
+    """A button that makes a file and then hands it over: Gradio's own only gives what was made before the click."""
+
+    def __init__(self, elem_id: str) -> None:
+        self.button = gr.Button(T("download"), elem_id=elem_id, size="sm", min_width=60)
+        self.link = gr.DownloadButton("", elem_id=f"{elem_id}-file", elem_classes="mw-hidden")
+        self._press = f"() => setTimeout(() => document.getElementById('{elem_id}-file')?.click(), 250)"
+
+    def on_click(self, make: Callable[..., Any], inputs: list[Any]) -> None:
+        """`make` gives the path of a file on the shelf."""
+        self.button.click(make, inputs, [self.link]).success(fn=None, js=self._press)
+
+
 class Frame:
     """The desk as the page's events use it."""
 

@@ -13,7 +13,7 @@ from maskwright.media.samples import sample, sample_names
 from maskwright.studio import marking
 from maskwright.studio.drawing import VIEWS, draw, overview, shown_scale, strokes_of, thumbnail
 from maskwright.studio.handing import hand_out
-from maskwright.studio.page.frame import Frame, T, cost_text
+from maskwright.studio.page.frame import Download, Frame, T, cost_text
 from maskwright.studio.sculpting import sculpt_rounds
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import say
@@ -104,7 +104,7 @@ class SegmentTab:
     def _build_export(self) -> None:
         with gr.Row(elem_classes="mw-row"):
             self.format = gr.Dropdown(["mask", "cutout", *FORMS, "trace"], value="mask", label=T("format"))
-            self.download = gr.DownloadButton(T("download"), elem_id="mw-download")
+            self.download = Download("mw-download")
         self.cost = gr.HTML("", elem_classes="mw-small", elem_id="mw-cost")
         gr.HTML(say("en", "keys"), elem_classes="mw-small")
 
@@ -146,7 +146,7 @@ class SegmentTab:
         self.sculpt.click(self._streaming(self.run_sculpt), asked, [self.slider, self.round_text])
         self.take_round.click(self._on(self.take), [self.sid, self.view], self.shown)
         self.refuse_round.click(self._on(self.refuse), [self.sid, self.view], self.shown)
-        self.download.click(self._on(self.export), [self.sid, self.format], [self.download])
+        self.download.on_click(self._on(self.export), [self.sid, self.format])
 
     def _on(self, work: Any) -> Any:
         outputs = {"halt": 1, "export": 1, "load_brush": 1, "everything": _SHOWN + 1}.get(work.__name__, _SHOWN)
