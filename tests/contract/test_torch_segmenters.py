@@ -186,6 +186,7 @@ def test_foreign_errors_stay_inside() -> None:
 
 
 def test_words_find_every_instance(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision", reason="SAM 3 needs torchvision", exc_type=ImportError)
     from maskwright.models.segmenters.sam3 import Sam3
 
     model = Sam3(tiny.sam3(tmp_path), device="cpu", threshold=0.0)

@@ -10,6 +10,7 @@ from maskwright.models.weights import RECORD, cards, weights_folder
 
 _PROBES = {
     "torch": ("torch", "transformers"),
+    "vision": ("torch", "transformers", "torchvision"),
     "diffusion": ("torch", "transformers", "diffusers"),
     "shape": ("pymatting", "trimesh"),
     "studio": ("gradio",),

@@ -60,6 +60,13 @@ class LanedSegmenter:
         )
         return answer
 
+    def __getattr__(self, name: str) -> Any:
+        """What some segmenters offer beyond the port (the lite one's `coarse`), as a step of the same lane."""
+        value = getattr(self._model, name)
+        if not callable(value):
+            return value
+        return lambda *a, **k: self._predicting.call(lambda _: [value(*a, **k)], None)
+
     def _predict(self, embedding: Embedding, batches: Sequence[list[Prompt]]) -> list[list[Candidates]]:
         flat = self._model.predict(embedding, [prompt for batch in batches for prompt in batch])
         ends = [sum(len(b) for b in batches[: i + 1]) for i in range(len(batches))]

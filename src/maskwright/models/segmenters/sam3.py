@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchvision  # noqa: F401 - transformers' SAM 3 calls it without asking whether it is there
 from torch import Tensor
 from transformers import AutoTokenizer, Sam3Model
 from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
