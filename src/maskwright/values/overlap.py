@@ -7,13 +7,21 @@ magnitude less work than comparing every word of every pair.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
 
-_CHUNK = 512
+_CHUNK = 256
 """Words taken at a time: what belongs to them stays in the processor's cache, and float32 sums stay exact."""
+
+_WORTH_THREADS = 100_000
+"""Pairs times chunks from which on threads pay: numpy works without the interpreter's lock, and whole numbers add up
+to the same in any order."""
 
 _MOST_PAIRS = 4_000_000
 _FULL = 64
@@ -34,9 +42,12 @@ def shared_bits(a: Words, b: Words) -> NDArray[np.int64]:
     out = np.zeros((len(a), len(b)), dtype=np.int64)
     if not len(a) or not len(b):
         return out
-    for start in range(0, a.shape[1], _CHUNK):
-        out += _of_chunk(a[:, start : start + _CHUNK], b[:, start : start + _CHUNK])
-    return out
+    chunks = [(a[:, start : start + _CHUNK], b[:, start : start + _CHUNK]) for start in range(0, a.shape[1], _CHUNK)]
+    if out.size * len(chunks) < _WORTH_THREADS:
+        parts: Iterable[NDArray[np.int64]] = map(_of_chunk, *zip(*chunks, strict=True))
+        return sum(parts, start=out)
+    with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
+        return sum(pool.map(_of_chunk, *zip(*chunks, strict=True)), start=out)
 
 
 def _of_chunk(a: Words, b: Words) -> NDArray[np.int64]:
