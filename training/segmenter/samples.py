@@ -11,7 +11,7 @@ import numpy as np
 from sources import held_out
 
 KIND_WEIGHT = {"thing": 1.0, "part": 0.8, "person": 1.2, "skin": 0.6, "stuff": 0.35, "pasted": 1.6, "shape": 0.9}
-SOURCE_WEIGHT = {"coco": 0.52, "pets": 0.14, "ccp": 0.34}
+SOURCE_WEIGHT = {"coco": 0.38, "pets": 0.08, "ccp": 0.14, "others": 0.40}
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Store:
     def __init__(self, path: Path, validation: bool = False):
         rows = np.load(path, allow_pickle=True)["records"]
         self.rows = [r for r in rows if held_out(r["id"]) == validation]
-        counts = {s: sum(r["source"] == s for r in self.rows) for s in SOURCE_WEIGHT}
-        chance = np.array([SOURCE_WEIGHT[r["source"]] / counts[r["source"]] for r in self.rows])
+        groups = [r["source"] if r["source"] in SOURCE_WEIGHT else "others" for r in self.rows]
+        chance = np.array([SOURCE_WEIGHT[g] / groups.count(g) for g in groups])
         self.chance = chance / chance.sum()
 
     def scene(self, row: dict) -> Scene:
