@@ -1,6 +1,6 @@
 """How fast and how steady batches are: `python benchmarks/batch.py [--items 500] [--quick]`.
 
-Throughput: `Batch` with two processes (the default on two cores) against the plain sequential loop over the same
+Throughput: `Batch` as the command sets it up on this machine against the plain sequential loop over the same
 public functions (open_image, load("segmenter").encode/predict, save_mask, overlay, save_image), in turns, so that other
 work on the machine hits both alike; and the processor time of both, which other work does not change much. Memory:
 peak resident set of parent and workers together at n and 10 n items.
@@ -66,26 +66,26 @@ def sequential(jobs: list[Job], out: Path, segmenter: Any) -> float:
     return time.perf_counter() - began
 
 
-def batched(jobs: list[Job], out: Path, workers: int) -> float:
+def batched(jobs: list[Job], out: Path) -> float:
     """Seconds of the batch, starting its processes included."""
-    batch = Batch(out, make_spec("segment", resolve(), {"overlays": True}), list(jobs), Conduct(workers, 2))
+    batch = Batch(out, make_spec("segment", resolve(), {"overlays": True}), list(jobs), Conduct.suited(asking=False))
     began = time.perf_counter()
     summary = batch.run()
     assert summary["done"] + summary["abstained"] == len(jobs), summary
     return time.perf_counter() - began
 
 
-def peak_mib(jobs: list[Job], out: Path, workers: int) -> float:
+def peak_mib(jobs: list[Job], out: Path) -> float:
     """The most memory that this process's children held together while a batch ran in one of them."""
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import batch; from pathlib import Path; "
         "from maskwright.runs.jobs import Job; "
         "jobs = [Job.from_json(json.loads(line)) for line in Path(sys.argv[2]).read_text().splitlines()]; "
-        "batch.batched(jobs, Path(sys.argv[3]), int(sys.argv[4]))"
+        "batch.batched(jobs, Path(sys.argv[3]))"
     )
     rows = out.with_suffix(".jobs")
     rows.write_text("".join(json.dumps(job.to_json()) + "\n" for job in jobs))
-    command = [sys.executable, "-c", code, str(ROOT / "benchmarks"), str(rows), str(out), str(workers)]
+    command = [sys.executable, "-c", code, str(ROOT / "benchmarks"), str(rows), str(out)]
     process = subprocess.Popen(command)
     most, ended = 0.0, threading.Event()
     while not ended.wait(0.2) and process.poll() is None:
@@ -120,13 +120,11 @@ def measure(folder: Path, items: int, turns: int, memory: tuple[int, int]) -> di
     sequential(jobs[:2], folder / "warm", segmenter)
     times: dict[str, list[float]] = {"sequential": [], "batch": []}
     spent: dict[str, list[float]] = {"sequential": [], "batch": []}
-    part = len(jobs) // turns
     for turn in range(turns):
-        share = jobs[turn * part : (turn + 1) * part]
         marks = [cpu_s()]
-        times["sequential"].append(sequential(share, folder / "plain", segmenter))
+        times["sequential"].append(sequential(jobs, folder / "plain", segmenter))
         marks.append(cpu_s())
-        times["batch"].append(batched(share, folder / f"batch{turn}", os.cpu_count() or 2))
+        times["batch"].append(batched(jobs, folder / f"batch{turn}"))
         marks.append(cpu_s())
         spent["sequential"].append(marks[1] - marks[0])
         spent["batch"].append(marks[2] - marks[1])
@@ -134,7 +132,7 @@ def measure(folder: Path, items: int, turns: int, memory: tuple[int, int]) -> di
     ratios = [a / b for a, b in zip(times["sequential"], times["batch"], strict=True)]
     peaks = {}
     for count in memory:
-        peaks[count] = round(peak_mib(_many(jobs, count), folder / f"m{count}", 2), 1)
+        peaks[count] = round(peak_mib(_many(jobs, count), folder / f"m{count}"), 1)
     return {
         "items": items,
         "turns": turns,

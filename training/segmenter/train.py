@@ -286,12 +286,14 @@ class Trainer:
             p.grad = flat[start : start + p.numel()].view_as(p).clone(memory_format=torch.preserve_format)
             start += p.numel()
 
-    def clock(self, start: float) -> None:
-        """Sets the seconds spent: rank 0's, for all."""
-        spent = torch.tensor([time.monotonic() - start], dtype=torch.float64)
+    def clock(self, before: float) -> float:
+        """Adds the seconds since `before` to those spent: rank 0's, for all. A machine that slept does not count."""
+        now = time.monotonic()
+        spent = torch.tensor([self.spent + min(now - before, 30.0)], dtype=torch.float64)
         if self.a.ranks > 1:
             dist.broadcast(spent, 0)
         self.spent = float(spent)
+        return now
 
     def run(self) -> None:
         """Trains until the minutes are spent."""
@@ -302,11 +304,11 @@ class Trainer:
         ).start()
         rng = np.random.default_rng((seed + 1, self.rank))
         total, log = self.a.minutes * 60.0, []
-        start = time.monotonic() - self.spent
+        now = time.monotonic()
         while self.spent < total:
             loss, ious = self.one(channel.get(), rng)
             self.update(self.spent / total)
-            self.clock(start)
+            now = self.clock(now)
             log.append([loss, *ious])
             if self.rank == 0 and self.step % 25 == 0:
                 print(

@@ -27,7 +27,7 @@ _CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd
 @click.option("--target", help="One target for all (sculpt).")
 @click.option("--auto", is_flag=True, help="Take the classic layout in SOURCE (images/, box_out/, llm_out/).")
 @click.option("--samples", help="Names in the classic layout, a,b,c.")
-@click.option("--workers", type=int, help="Processes [default: one a core; 0 with a vision-language model].")
+@click.option("--workers", type=int, help="Processes [default: one for two cores; 1 with a vision-language model].")
 @click.option("--in-flight", type=int, help="Items in hand at once in each process.")
 @click.option("--vlm", help="A vision-language model's name; implies find.mode=loop+vlm.")
 @click.option("--on", "where", type=click.Choice(["local", "ray"]), default="local", help="Where to work.")
@@ -116,10 +116,13 @@ def conduct_of(runs: Any, options: dict[str, Any], *, asking: bool) -> Any:
     """How many processes and items at once."""
     from maskwright.runs.pool import Conduct
 
-    workers = options["workers"] if options["workers"] is not None else runs.workers or (os.cpu_count() or 1)
-    in_flight = options["in_flight"] or runs.in_flight or (16 if asking else 2)
-    most = options["max_seconds"] or runs.max_seconds
-    return Conduct(0 if asking or workers == 1 else workers, in_flight, runs.tries, most)
+    return Conduct.suited(
+        asking=asking,
+        workers=options["workers"] or runs.workers,
+        in_flight=options["in_flight"] or runs.in_flight,
+        tries=runs.tries,
+        max_seconds=options["max_seconds"] or runs.max_seconds,
+    )
 
 
 def tell_plan(made: Batch, *, as_json: bool) -> None:

@@ -11,9 +11,9 @@ class RunsSettings(Frozen):
     """How many things happen at once, and what may be spent. None means no limit."""
 
     workers: int = Field(0, ge=0, le=256)
-    """Processes; 0: one for each core, or one alone where a vision-language model or a GPU is used."""
+    """Processes; 0: one for every two cores, or one alone where a vision-language model is asked."""
     in_flight: int = Field(0, ge=0, le=256)
-    """Items in hand at once in each process; 0: two, or what the vision-language model takes."""
+    """Items in hand at once in each process; 0: three, or what the vision-language model takes."""
     tries: int = Field(2, ge=1, le=5)
     """How often an item is begun when the process that works on it dies."""
     strict: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,14 @@ class Conduct:
     in_flight: int = 2
     tries: int = 2
     max_seconds: float | None = None
+
+    @classmethod
+    def suited(cls, *, asking: bool, workers: int = 0, in_flight: int = 0, **more: Any) -> Conduct:
+        """What suits this machine where 0 is given: a process for every two cores (a single one is this process) with
+        three items in hand, so that reading and writing overlap with the model; threads of this process alone where
+        most of the time is waiting for answers."""
+        workers = workers or max(1, (os.cpu_count() or 1) // 2)
+        return cls(0 if asking or workers == 1 else workers, in_flight or (16 if asking else 3), **more)
 
 
 class Pool:
