@@ -43,7 +43,7 @@ def run(folder: Path, suffix: str = "", **options: Any) -> Any:
     clip = folder / f"ball{suffix}"
     if not clip.exists():
         write_ball(folder, 6, suffix=suffix)
-    return erase(clip, folder / "ball_masks", out=folder / "out", **{**FAST, **options})
+    return erase(clip, folder / "ball_masks", **{"out": folder / "out", **FAST, **options})
 
 
 def test_a_clip_goes_through_all_phases_and_is_then_kept(tmp_path: Path) -> None:
@@ -53,6 +53,14 @@ def test_a_clip_goes_through_all_phases_and_is_then_kept(tmp_path: Path) -> None
     assert first.report["fidelity"] == {"frames": 6, "values_changed_outside_mask": 0}
     assert (tmp_path / "out" / "erased.mp4").stat().st_size > 0
     assert set(run(tmp_path, comparison=True).steps.values()) == {"kept"}
+
+
+def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
+    """Also the containers: FFV1 in Matroska and H.264 in MP4."""
+    first, second = (run(tmp_path, ".mkv", out=tmp_path / name, lossless=True) for name in ("a", "b"))
+    files = ["coarse/coarse.mkv", "refine/final.mkv", "output/erased.mp4", "output/erased.mkv", "anchor/anchor_frame.png"]
+    for name in files:
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
 
 
 def test_pixels_beyond_the_feather_are_bit_equal_in_the_lossless_result(tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ def _stream(container: Any, first: Frame, timing: _Timing, quality: _Quality) ->
 
 
 def _movie(path: Path) -> dict[str, str]:
-    return {"movflags": "+faststart"} if path.suffix.lower() == ".mp4" else {}
+    """Without `bitexact`, Matroska writes random numbers: the same frames would not give the same file."""
+    same = {"fflags": "+bitexact"}
+    return {**same, "movflags": "+faststart"} if path.suffix.lower() == ".mp4" else same
 
 
 def _checked(frame: Frame, first: Frame, index: int, *, even: bool) -> Frame:
