@@ -217,7 +217,8 @@ class _Work:
 
     def output(self) -> Steps:
         s = self.settings
-        inputs = {"refine": hash_value(self.refine_step.outputs), "coarse": hash_value(self.coarse_step.outputs)}
+        steps = {"refine": self.refine_step, "coarse": self.coarse_step}
+        inputs = {name: hash_value([step.key, step.outputs]) for name, step in steps.items()}  # the report names both
         about = {"lossless": s.lossless, "comparison": s.comparison, "name": self.job.name}
         self.output_step = Step(self.job.folder, "output", inputs, about)
         state = "done"
