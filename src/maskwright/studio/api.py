@@ -13,6 +13,7 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
 from maskwright.errors import Busy, InputError, MaskwrightError, MissingError, RefusedError
+from maskwright.studio.api_work import clip_routes, job_routes, read_upload
 from maskwright.studio.desk import Desk
 from maskwright.studio.handing import hand_out
 from maskwright.studio.sessions import Session
@@ -72,8 +73,9 @@ def api_routes(desk: Desk, auth: tuple[str, str] | None = None) -> APIRouter:
     guard = [Depends(_gate(auth))] if auth else []
     routes = APIRouter(prefix="/api/v1", route_class=_Route, dependencies=guard, tags=["maskwright"])
     _session_routes(routes, desk)
+    clip_routes(routes, desk)
+    job_routes(routes, desk)
     _marking_routes(routes, desk)
-    _job_routes(routes, desk)
     return routes
 
 
@@ -104,12 +106,7 @@ def _session_routes(routes: APIRouter, desk: Desk) -> None:
     @routes.put("/sessions/{sid}/picture")
     def send_picture(sid: str, file: UploadFile) -> dict[str, Any]:
         """Puts a picture on the desk."""
-        session = desk.need(sid)
-        limit = desk.rules.max_upload_mib * 2**20
-        data = file.file.read(limit + 1)
-        if len(data) > limit:
-            raise InputError(f"the file is larger than {desk.rules.max_upload_mib} MiB.", "Send a smaller one.")
-        picture = desk.open_picture(session, data)
+        picture = desk.open_picture(desk.need(sid), read_upload(desk, file))
         return {"width": picture.width, "height": picture.height, "sha256": picture.sha256}
 
     @routes.get("/sessions/{sid}")
@@ -155,18 +152,6 @@ def _marking_routes(routes: APIRouter, desk: Desk) -> None:
         session = desk.need(sid)
         acts[act](session)
         return _board(session)
-
-
-def _job_routes(routes: APIRouter, desk: Desk) -> None:
-    @routes.get("/sessions/{sid}/jobs")
-    def jobs(sid: str) -> list[dict[str, Any]]:
-        """The session's long work."""
-        return [job.to_json() for job in desk.jobs.of(desk.need(sid).id)]
-
-    @routes.get("/queues")
-    def queues() -> dict[str, int]:
-        """How much waits for each model."""
-        return desk.models.queues()
 
 
 def _board(session: Session) -> dict[str, Any]:

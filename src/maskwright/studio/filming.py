@@ -71,6 +71,9 @@ def need_film(session: Session) -> Film:
 def click_frame(desk: Desk, session: Session, index: int, at: tuple[float, float], *, inside: bool) -> Mask:
     """One more click on a frame; its mask is redrawn and counts as given by the visitor."""
     film = need_film(session)
+    width, height = film.clip.size
+    if not (0 <= at[0] < width and 0 <= at[1] < height and 0 <= index < len(film.clip)):
+        raise InputError("that click is outside the clip.", "Click inside a frame.")
     frame = Image(np.array(film.clip.frames[index]))
     clicks = [*film.clicks.get(index, []), (at[0], at[1], int(inside))]
     if not any(label for _, _, label in clicks):
@@ -130,7 +133,7 @@ def erase_film(desk: Desk, session: Session) -> Job:
         out = session.path(f"erase-{job.id}")
         done = erase(film.path, masks, out=out, resolved=desk.settings, cancel=job.cancel, tell=tell)
         film.erased = done.video
-        return {"path": str(done.video)}
+        return {"files": [str(done.video)]}
 
     return desk.jobs.start("erase", session.id, session.folder, work)
 

@@ -19,6 +19,7 @@ from maskwright.studio.lanes import working_for
 
 _log = get_log("studio.jobs")
 STATE = "job.json"
+RESTARTED = "the studio was restarted; start it again to go on."
 
 
 @dataclass
@@ -48,6 +49,11 @@ class Job:
         spent = time.time() - self.began
         return spent / self.share * (1 - self.share) if 0.02 < self.share < 1 and spent > 1 else None
 
+    @property
+    def files(self) -> list[Path]:
+        """What a finished job made."""
+        return [Path(p) for p in self.result.get("files", [])]
+
     def tell(self, share: float, note: str = "") -> None:
         """Progress 0..1 with a few words; raises Cancelled when the visitor pressed Stop."""
         self.share, self.note = min(max(share, 0.0), 1.0), note or self.note
@@ -69,6 +75,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._waiting = waiting
+        self._closing = False
 
     def start(self, kind: str, session: str, folder: Path, work: Work) -> Job:
         """Puts work in line; raises Busy when too much waits already."""
@@ -109,7 +116,7 @@ class Jobs:
             for name in ("state", "share", "note", "error", "began", "ended", "result"):
                 setattr(job, name, values[name])
             if not job.is_over:
-                job.state, job.error = "interrupted", "the studio was restarted; start it again to go on."
+                job.state, job.error = "interrupted", RESTARTED
             with self._lock:
                 self._jobs[job.id] = job
             found.append(job)
@@ -117,6 +124,7 @@ class Jobs:
 
     def close(self) -> None:
         """Asks everything to stop and waits for it."""
+        self._closing = True
         for job in list(self._jobs.values()):
             job.cancel.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -129,7 +137,8 @@ class Jobs:
                 job.result = work(job)
             job.state, job.share = "done", 1.0
         except Cancelled:
-            job.state = "stopped"
+            job.state = "interrupted" if self._closing else "stopped"
+            job.error = RESTARTED if self._closing else ""
         except MaskwrightError as error:
             job.state, job.error = "failed", str(error)
         except Exception as error:  # noqa: BLE001 - one visitor's fault must not end the thread; it is logged and shown

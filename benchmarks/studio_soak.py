@@ -1,0 +1,91 @@
+"""Sessions that open, work and vanish, for benchmarks/studio.py --soak."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from studio_load import clicks_of, clip, disc_at, picture_of
+from studio_server import Server
+
+SESSIONS, AT_ONCE, WARM_UP, PICTURES = 500, 8, 60, 24
+IDLE_S = 15.0
+
+
+def soak(minutes: float) -> dict[str, Any]:
+    """Spreads the sessions over so many minutes; figures after a warm-up and at the end, when all have gone."""
+    options = (f"studio.idle_minutes={IDLE_S / 60}", "studio.max_sessions=600", "studio.embeddings_mib=32")
+    given = [part for option in options for part in ("--set", option)]
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "soak", *given) as server:
+        told: dict[str, int] = {"clicks": 0, "jobs": 0, "faults": 0}
+        film = clip()
+        asyncio.run(_visits(server.address, range(WARM_UP), 0.0, film, told))
+        _until_gone(server)
+        start, began = server.counts(), time.monotonic()
+        print("start", start, flush=True)
+        asyncio.run(_visits(server.address, range(SESSIONS), minutes * 60 * AT_ONCE / SESSIONS, film, told))
+        spent = time.monotonic() - began
+        _until_gone(server)
+        end = server.counts()
+        print("end", end, told, flush=True)
+    marks = {f"{when}_{k}": v for when, counts in (("start", start), ("end", end)) for k, v in counts.items()}
+    return {"sessions": SESSIONS, "at_once": AT_ONCE, "minutes": spent / 60, "idle_s": IDLE_S, **told, **marks}
+
+
+def _until_gone(server: Server) -> None:
+    """Waits until the sweeper has been around."""
+    until = time.monotonic() + 4 * IDLE_S + 10
+    while time.monotonic() < until and server.counts()["folders"]:
+        time.sleep(1)
+
+
+async def _visits(address: str, visitors: range, each_s: float, film: bytes, told: dict[str, int]) -> None:
+    """All visits, so many at once, each lasting at least `each_s`."""
+    waiting = list(visitors)
+
+    async def one_after_another() -> None:
+        while waiting:
+            began, visitor = time.monotonic(), waiting.pop()
+            try:
+                await _visit(address, visitor, film, told)
+            except (httpx.HTTPError, KeyError) as error:
+                told["faults"] += 1
+                print("fault", visitor, repr(error), flush=True)
+            await asyncio.sleep(max(0.0, each_s - (time.monotonic() - began)))
+
+    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
+
+
+async def _visit(address: str, visitor: int, film: bytes, told: dict[str, int]) -> None:
+    choice = random.Random(visitor)
+    async with httpx.AsyncClient(base_url=address + "/api/v1", timeout=300) as client:
+        sid = (await client.post("/sessions")).json()["session"]
+        sent = await client.put(f"/sessions/{sid}/picture", files={"file": ("p.png", picture_of(visitor % PICTURES))})
+        size = (sent.json()["width"], sent.json()["height"])
+        for x, y in clicks_of(visitor, size)[: choice.randint(1, 5)]:
+            (await client.post(f"/sessions/{sid}/click", json={"x": x, "y": y})).raise_for_status()
+            told["clicks"] += 1
+        await client.post(f"/sessions/{sid}/undo")
+        await client.get(f"/sessions/{sid}/export/{choice.choice(['mask', 'cutout', 'coco', 'yolo'])}")
+        if visitor % 10 == 0:
+            await _work(client, sid, film, choice.choice(["track", "lift"]))
+            told["jobs"] += 1
+        if choice.random() < 0.5:
+            (await client.delete(f"/sessions/{sid}")).raise_for_status()
+
+
+async def _work(client: httpx.AsyncClient, sid: str, film: bytes, kind: str) -> None:
+    """A long job, left alone a moment after it began."""
+    if kind == "track":
+        (await client.put(f"/sessions/{sid}/clip", files={"file": ("c.mp4", film)})).raise_for_status()
+        x, y = disc_at(0)
+        (await client.post(f"/sessions/{sid}/clip/click", json={"frame": 0, "x": x, "y": y})).raise_for_status()
+    else:
+        await client.post(f"/sessions/{sid}/redo")
+    await client.post(f"/sessions/{sid}/jobs/{kind}")
+    await asyncio.sleep(2)
