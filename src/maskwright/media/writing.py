@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Frame = NDArray[np.uint8]
 _BT709 = 1
+_REPEATABLE = {"x264-params": "cpu-independent=1"}
+"""x264's own look-ahead gives small clips other bytes from run to run; its portable one does not, on any machine."""
 
 
 def write_clip(
@@ -115,9 +117,10 @@ def _stream(container: Any, first: Frame, timing: _Timing, quality: _Quality) ->
     lossless = quality.lossless
     ffv1 = lossless and container.format.name == "matroska"
     name = "ffv1" if ffv1 else "libx264rgb" if lossless else "libx264"
-    options = (
-        {} if ffv1 else {"qp": "0", "preset": "veryfast"} if lossless else {"crf": str(quality.crf), "preset": "fast"}
-    )
+    if lossless:
+        options = {} if ffv1 else {"qp": "0", "preset": "veryfast"}
+    else:
+        options = {"crf": str(quality.crf), "preset": "fast", **_REPEATABLE}
     try:
         stream = container.add_stream(name, rate=timing.rate, options=options)
     except (ValueError, av.error.FFmpegError) as error:
