@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torchvision_ops
 from hypothesis import settings
 
 from maskwright.values import Image, Mask
+
+torchvision_ops.register()
 
 settings.register_profile("maskwright", deadline=None, derandomize=True)
 settings.load_profile("maskwright")
