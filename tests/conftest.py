@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torchvision_ops
 from hypothesis import settings
 
+import torchvision_ops
 from maskwright.values import Image, Mask
 
 torchvision_ops.register()
