@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from maskwright.assemble.states import State, state_of
+from maskwright.assemble.states import State, lines_to_type, state_of
 from maskwright.config.settings import read_preset
 from maskwright.models.catalogue import Row, find_row, table
 from maskwright.models.pulling import Progress
@@ -65,15 +64,11 @@ def licences() -> list[tuple[str, str, str]]:
 def examine_preset(name: str) -> dict[str, Any]:
     """Whether a preset can run now, and what to type when not."""
     preset = read_preset(name)
-    todo: list[str] = []
+    states = []
     for kind, choice in preset.get("models", {}).items():
         options = {"name": choice} if isinstance(choice, str) else choice
         if kind == "judge" and options["name"] == "rules":
             continue
-        row = table().get(("vlm" if kind == "judge" else kind, options["name"]))
-        state = State(False, f"(no {kind} named {options['name']})") if row is None else state_of(row)
-        todo += [] if state.ready else state.todo.splitlines()
-        key = options.get("key")
-        if key and not os.environ.get(key):
-            todo.append(f"export {key}=...   (the endpoint's key)")
-    return {"ready": not todo, "about": preset.get("about", ""), "type": list(dict.fromkeys(todo))}
+        states.append(state_of(find_row("vlm" if kind == "judge" else kind, options["name"]), options))
+    todo = lines_to_type(states)
+    return {"ready": not todo, "about": preset.get("about", ""), "type": todo}

@@ -29,7 +29,9 @@ SIZE_NOTE = "maskwright size="
 """Begins the file comment that names the true size of a clip written with a padded edge."""
 
 _FAR_AHEAD = 24
-OPEN_OPTIONS: dict[str, Any] = {"options": {"protocol_whitelist": "file"}, "metadata_errors": "replace"}
+OPEN_OPTIONS: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
+if int(av.__version__.split(".")[0]) < 19:  # from then on no file comment is too odd to open
+    OPEN_OPTIONS["metadata_errors"] = "replace"
 
 
 @dataclass(frozen=True)

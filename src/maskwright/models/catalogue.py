@@ -173,7 +173,7 @@ ROWS: tuple[Row, ...] = (
         "MetaCLIP 2 huge, worldwide; over 300 languages; non-commercial", extra="torch", weights="metaclip2-h",
         settings={"weights": "metaclip2-h", "name": "metaclip2-h"}),
     Row("ranker", "openclip-b32", f"{_M}.rankers.contrast:ContrastRanker", "MIT",
-        "OpenCLIP ViT-B/32 laion2b; English; needs open_clip_torch", extra="torch", weights="openclip-b32",
+        "OpenCLIP ViT-B/32 laion2b; English", extra="openclip", weights="openclip-b32",
         settings={"weights": "openclip-b32", "name": "openclip-b32"}),
     Row("proposer", "grounding-dino-tiny", f"{_M}.proposers.grounding:GroundingDino", "Apache-2.0",
         "Grounding DINO tiny: phrase -> boxes -> masks", extra="torch", weights="grounding-dino-tiny",
