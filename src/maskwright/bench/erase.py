@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,19 @@ import cv2
 import numpy as np
 
 from maskwright.bench.erase_cases import Bools, Case, Frame, completion_cases
+from maskwright.bench.erase_perceptual import Distance, Features, frechet, open_i3d, open_lpips
 from maskwright.bench.metrics.video import flows, psnr, ssim, warping_error
-from maskwright.errors import BadVideo
+from maskwright.errors import BadVideo, MissingError
 from maskwright.ports import FillOptions, VideoFiller
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights of the learned measures lie: `lpips` a folder, `i3d` (for VFID) a file."""
+
+    lpips: Path | None = None
+    i3d: Path | None = None
+
 
 OPENCV = {"telea": cv2.INPAINT_TELEA, "navier-stokes": cv2.INPAINT_NS}
 
@@ -23,24 +34,66 @@ def bench_erase(
     filler: VideoFiller,
     *,
     size: tuple[int, int] = (432, 240),
+    weights: Weights | None = None,
     tell: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """The completion protocol over a folder of clips: a row a case and their means. Raises MissingData.
 
     Rows: hole_psnr, psnr, ssim, warping (flow-warping error), frames_per_s, the best of OpenCV's per-frame
-    inpaintings of the same, gain_db and warping_drop (a share) against it.
+    inpaintings of the same, gain_db and warping_drop (a share) against it; lpips, where its weights are there. `mean`
+    has vfid too, over all cases; `skipped` says why one is missing.
     """
+    eye = _Eye(weights or Weights())
     rows = []
     for case in completion_cases(Path(clips), size):
-        rows.append(_row(case, filler))
+        made, row = _row(case, filler)
+        rows.append({**row, **eye.look(made, case.truth)})
         if tell is not None:
             tell(rows[-1])
     keys = ("hole_psnr", "ssim", "warping", "gain_db", "warping_drop", "frames_per_s")
     means = {key: round(float(np.mean([row[key] for row in rows])), 6) for key in keys}
-    return {"protocol": "completion", "filler": filler.name, "size": list(size), "rows": rows, "mean": means}
+    about = {"protocol": "completion", "filler": filler.name, "size": list(size)}
+    return {**about, "rows": rows, "mean": {**means, **eye.means()}, "skipped": eye.skipped}
 
 
-def _row(case: Case, filler: VideoFiller) -> dict[str, Any]:
+class _Eye:
+    """LPIPS and VFID as far as their weights are there."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.skipped: dict[str, str] = {}
+        self.distance: Distance | None = self._opened("lpips", open_lpips, weights.lpips)
+        self.features: Features | None = self._opened("vfid", open_i3d, weights.i3d)
+        self.distances: list[float] = []
+        self.seen: list[tuple[Any, Any]] = []
+
+    def _opened(self, name: str, opening: Callable[[Path], Any], path: Path | None) -> Any:
+        try:
+            if path is not None:
+                return opening(path)
+            self.skipped[name] = "no weights were named"
+        except MissingError as error:
+            self.skipped[name] = error.message
+        return None
+
+    def look(self, made: Sequence[Frame], truth: Sequence[Frame]) -> dict[str, float]:
+        if self.features is not None:
+            self.seen.append((self.features(truth), self.features(made)))
+        if self.distance is None:
+            return {}
+        self.distances.append(float(np.mean([self.distance(m, t) for m, t in zip(made, truth, strict=True)])))
+        return {"lpips": round(self.distances[-1], 5)}
+
+    def means(self) -> dict[str, float]:
+        out = {"lpips": round(float(np.mean(self.distances)), 5)} if self.distances else {}
+        if len(self.seen) > 1:
+            real, made = (np.stack(values) for values in zip(*self.seen, strict=True))
+            out["vfid"] = round(frechet(real, made), 4)
+        elif self.seen:
+            self.skipped["vfid"] = "it compares sets of clips: two at least"
+        return out
+
+
+def _row(case: Case, filler: VideoFiller) -> tuple[list[Frame], dict[str, Any]]:
     motion = flows(case.truth)
     began = time.perf_counter()
     made = list(filler.fill(case.given, case.masks, FillOptions()))
@@ -48,7 +101,7 @@ def _row(case: Case, filler: VideoFiller) -> dict[str, Any]:
     ours = _scores(made, case, motion)
     plain = [_scores(per_frame(case.given, case.masks, how), case, motion) for how in OPENCV]
     best_psnr, best_warping = max(p["hole_psnr"] for p in plain), min(p["warping"] for p in plain)
-    return {
+    return made, {
         "case": case.name,
         "frames": len(made),
         **ours,
@@ -89,8 +142,3 @@ def completion_scores(made: Sequence[Frame], truth: Sequence[Frame]) -> dict[str
         "psnr": round(float(np.mean([min(psnr(m, t), 99.0) for m, t in pairs])), 3),
         "ssim": round(float(np.mean([ssim(m, t) for m, t in pairs])), 5),
     }
-
-
-def flicker(frames: Sequence[Frame], masks: Sequence[Bools]) -> float:
-    """Flow-warping error inside the masks on the clip's own motion, for real removals without a truth."""
-    return warping_error(frames, masks, flows(frames))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from maskwright.cli.erase_bench import erase_command
 from maskwright.cli.options import json_option, print_json
 from maskwright.errors import BadSettings, InputError
 
@@ -17,7 +18,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group("bench")
 def bench() -> None:
-    """Measure find: data sets, modes, reliability, cost, reports."""
+    """Measure find (data sets, modes, reliability, cost, reports) and erase."""
+
+
+bench.add_command(erase_command)
 
 
 def _data_options(command: Command) -> Command:
