@@ -19,7 +19,7 @@ from maskwright.config.erase import EraseSettings
 from maskwright.config.settings import resolve
 from maskwright.erasing.dataset import scan
 from maskwright.erasing.loop import erase_steps
-from maskwright.erasing.preparing import alpha, best_frame, composed, described_frames, mended
+from maskwright.erasing.preparing import alpha, best_frame, composed, described_frames, mended, within
 from maskwright.erasing.prompt_file import PromptFile, read_prompt, write_prompt
 from maskwright.errors import (
     BadMask,
@@ -32,7 +32,7 @@ from maskwright.errors import (
     StorageError,
 )
 from maskwright.media.images import save_mask
-from maskwright.media.videos import open_clip
+from maskwright.media.videos import open_clip, write_clip
 from maskwright.plumbing.cancel import Cancel
 from maskwright.values import Mask
 
@@ -399,3 +399,50 @@ def test_the_older_flags_name_models(tmp_path: Path) -> None:
     assert models["inpainter"] == {"name": "sd15", "weights": "/sd", "steps": 20}
     settings = classic_settings({**flags, "caption_model_path": "/qwen"}, EraseSettings(), captions=True)
     assert (settings.filler, settings.inpainter, settings.captioner) == ("diffueraser", "sd15", "vlm")
+
+
+def test_the_refine_works_within_a_size(tmp_path: Path) -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    class Seeing:
+        name = "seeing"
+
+        def fill(self, frames: Any, masks: Any, options: Any) -> Any:
+            sizes.append((*frames[0].shape[1::-1], *masks[0].shape[::-1], *options.anchor[1].shape[1::-1],
+                          *options.prior[0].shape[1::-1]))  # fmt: skip
+            yield from (np.full_like(frames[i], 9) for i in range(len(frames)))
+
+    from dataclasses import replace
+
+    from maskwright.assemble.erasing import as_job, make_engines
+
+    settings = EraseSettings(**FAST, refine_size=(48, 999))
+    engines = make_engines(settings, resolve())
+    fake = engines.filler
+    seen = replace(engines, filler=lambda role: Seeing() if role == "filler" else fake(role))
+    spec = {"name": "a", "video": write_ball(tmp_path, 4, suffix=".mkv"), "mask": tmp_path / "ball_masks"}
+    news = list(erase_steps(as_job(tmp_path / "out", spec), seen, settings))
+    assert sizes == [(48, 32) * 4]
+    assert news[-1].state == "done"
+    with open_clip(tmp_path / "out" / "refine" / "final.mkv", trusted=True) as made:
+        assert made.size == (96, 64)
+    assert (within((96, 64), (200, 200)), within((96, 64), (1, 1))) == ((96, 64), (1, 1))
+
+
+@pytest.mark.parametrize(("mode", "again"), [("show", {"output"}), ("erase", {"coarse", "anchor", "refine", "output"})])
+def test_shadow_candidates_are_shown_or_erased(tmp_path: Path, mode: str, again: set) -> None:
+    from test_erase_shadows import lit_ball
+
+    frames, masks, shadows = lit_ball(4)
+    write_clip(tmp_path / "ball.mkv", frames, rate=24, lossless=True)
+    for i, mask in enumerate(masks):
+        save_mask(tmp_path / "ball_masks" / f"{i:03d}.png", Mask(mask))
+    plain = run(tmp_path, ".mkv", lossless=True)
+    assert "shadows" not in plain.report
+    made = run(tmp_path, ".mkv", lossless=True, shadows=mode)
+    assert {name for name, state in made.steps.items() if state == "done"} == again
+    assert (made.report["shadows"]["mode"], made.report["shadows"]["frames"]) == (mode, 4)
+    with open_clip(made.files["erased.mkv"], trusted=True) as clip:
+        core = shadows[1] & ~mended(masks, union=1, dilate=8)[1]
+        left = clip.frames[1][core].mean() - frames[1][core].mean()
+    assert (left > 20) == (mode == "erase")

@@ -64,8 +64,12 @@ def erase() -> None:
 @click.option("--dilate", type=int, help="Grow the mask by so many pixels.")
 @click.option("--union", type=int, help="Join each mask with those of so many frames around it.")
 @click.option("--feather", type=int, help="Fade the fill over so many pixels.")
+@click.option(
+    "--shadows", type=click.Choice(["off", "show", "erase"]), help="Show soft-shadow candidates, or erase them."
+)
 @click.option("--align", type=click.Choice(["refuse", "repeat-last", "crop"]), help="When the counts differ.")
 @click.option("--downscale", metavar="WxH", help="Size of the coarse fill, e.g. 432x240.")
+@click.option("--refine-size", metavar="WxH", help="Phase 3 works within this size; the result keeps the clip's.")
 @click.option("--coarse", help="The filler of phase 1.")
 @click.option("--filler", help="The filler of phase 3.")
 @click.option("--inpainter", help="What paints the anchor frame.")
@@ -130,6 +134,7 @@ def _settings(resolved: Any, options: dict[str, Any]) -> EraseSettings:
 
     given = {name: options.get(name) for name in EraseSettings.model_fields if name in options}
     given["downscale"] = read_size(options.get("downscale"))
+    given["refine_size"] = read_size(options.get("refine_size"))
     given["anchor_frame"] = read_frame(options.get("anchor_frame"))
     return with_overrides(resolved.section(EraseSettings), given)
 

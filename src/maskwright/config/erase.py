@@ -9,6 +9,7 @@ from pydantic import Field
 from maskwright.config.frozen import Frozen
 
 Align = Literal["refuse", "repeat-last", "crop"]
+Shadows = Literal["off", "show", "erase"]
 FrameStrategy = Literal["best", "middle", "multi"]
 
 
@@ -46,6 +47,10 @@ class EraseSettings(Frozen):
     n_prompt: str | None = None
     text_guidance_scale: float | None = Field(None, gt=1, le=20)
     """How strongly words steer, above 1 (2 when nothing is said; 1.5 to 3 are sensible)."""
+    refine_size: tuple[int, int] | None = None
+    """Width and height that phase 3 works within; the result has the clip's own size all the same."""
+    shadows: Shadows = "off"
+    """Soft-shadow candidates: not looked for, shown in the pictures for review, or erased with the object."""
     seed: int = Field(0, ge=0)
     lossless: bool = False
     """The result without loss too (.mkv)."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from maskwright.erasing.captions import caption_step
 from maskwright.erasing.guiding import Guidance, check_scale, guide
 from maskwright.erasing.job import Bools, Engines, Frame, Frames, Job, Progress, Steps
 from maskwright.erasing.marking import mark
+from maskwright.erasing.opening import opened
 from maskwright.erasing.preparing import (
     Mapped,
     best_frame,
@@ -24,10 +23,14 @@ from maskwright.erasing.preparing import (
     grown,
     hole_shares,
     in_order,
+    joined,
     mended,
     resized,
     resized_masks,
+    scaled,
+    within,
 )
+from maskwright.erasing.shadows import shadow_masks
 from maskwright.errors import BadSettings
 from maskwright.media.images import open_image, open_mask, save_image
 from maskwright.media.videos import Clip, open_clip, write_clip
@@ -53,7 +56,7 @@ def erase_steps(
     maskwright.errors; earlier steps are kept then.
     """
     check_scale(settings.text_guidance_scale)
-    with _opened(job) as clip:
+    with opened(job) as clip:
         work = _Work(job, engines, settings, clip, _Ear(cancel or Cancel(), tell, _forced(force)))
         yield from work.masks()
         yield from work.coarse()
@@ -69,24 +72,6 @@ def _forced(names: Sequence[str]) -> set[str]:
     for name in names:
         out |= set(meaning.get(name, [name]))
     return out
-
-
-@contextlib.contextmanager
-def _opened(job: Job) -> Iterator[Clip]:
-    rate = Fraction(job.rate) if job.rate is not None and job.video.is_dir() else None
-    with open_clip(job.video, rate=rate, damaged="keep" if job.damaged else "refuse") as clip:
-        if job.length is not None and job.length < len(clip):
-            clip = _Shortened(clip, job.length)
-        yield clip
-
-
-class _Shortened(Clip):
-    """The first frames of a clip, without its sound."""
-
-    def __init__(self, clip: Clip, length: int) -> None:
-        self.info = replace(clip.info, ticks=clip.info.ticks[:length], has_audio=False)
-        self.path, self._source = clip.path, clip._source
-        self.frames = Mapped(length, lambda i: clip.frames[i])
 
 
 @dataclass(frozen=True)
@@ -120,6 +105,9 @@ class _Work:
         yield from self._run(self.mask_step, self._write_masks)
         files = [self.mask_step.path / f"{i:05d}.png" for i in range(len(self.clip))]
         raw = Mapped(len(files), lambda i: open_mask(files[i]).array, keep=2 * s.union + 3)
+        self.shadows = None if s.shadows == "off" else shadow_masks(self.clip.frames, raw)
+        if self.shadows is not None and s.shadows == "erase":
+            raw = joined(raw, self.shadows)
         self.inner = mended(raw, union=s.union, dilate=s.dilate)
         self.wide: Mapped[Bools] = Mapped(len(files), lambda i: grown(self.inner[i], s.feather))
         self.shares = read_json(self.mask_step.path / "masks.json")["shares"]
@@ -194,6 +182,9 @@ class _Work:
         if s.use_anchor:
             inputs["anchor"] = hash_value(self.anchor_step.outputs)
         about = {**self.engines.about("filler"), "words": g.words, "avoid": g.avoid, "scale": g.scale, "seed": s.seed}
+        self.working = within(self.clip.size, s.refine_size)
+        if self.working != self.clip.size:
+            about["size"] = list(self.working)
         self.refine_step = Step(self.job.folder, "refine", inputs, {**about, **self._mask_settings()})
         yield from self._run(self.refine_step, self._write_refined)
 
@@ -201,16 +192,18 @@ class _Work:
         s, g = self.settings, self.guidance
         assert g is not None
         with open_clip(self.coarse_step.path / "coarse.mkv", trusted=True) as coarse:
-            prior = resized(coarse.frames, self.clip.size)
+            frames, masks = resized(self.clip.frames, self.working), resized_masks(self.wide, self.working)
             anchor = None
             if s.use_anchor:
-                anchor = (self.anchor_index, open_image(self.anchor_step.path / "anchor_frame.png").pixels)
-            options = FillOptions(prior, anchor, g.words, g.avoid, g.scale, s.seed)
-            fill = self.engines.filler("filler").fill(self.clip.frames, self.wide, options)
+                painted = open_image(self.anchor_step.path / "anchor_frame.png").pixels
+                anchor = (self.anchor_index, scaled(painted, self.working))
+            options = FillOptions(resized(coarse.frames, self.working), anchor, g.words, g.avoid, g.scale, s.seed)
+            fill = self.engines.filler("filler").fill(frames, masks, options)
             self._write(out / "final.mkv", "refine", self._composed(fill))
 
     def _composed(self, fill: Iterator[Frame]) -> Iterator[Frame]:
         for index, painted in in_order(fill, len(self.clip)):
+            painted = scaled(painted, self.clip.size)
             yield composed(self.clip.frames[index], painted, self.inner[index], self.settings.feather)
 
     # -- output -----------------------------------------------------------------------------------------------
@@ -220,6 +213,8 @@ class _Work:
         steps = {"refine": self.refine_step, "coarse": self.coarse_step}
         inputs = {name: hash_value([step.key, step.outputs]) for name, step in steps.items()}  # the report names both
         about = {"lossless": s.lossless, "comparison": s.comparison, "name": self.job.name}
+        if self.shadows is not None:
+            about["shadows"] = s.shadows
         self.output_step = Step(self.job.folder, "output", inputs, about)
         state = "done"
         for news in self._run(self.output_step, self._write_output):
@@ -236,7 +231,7 @@ class _Work:
         ):
             columns: dict[str, Frames] = {
                 "input": self.clip.frames,
-                "mask": writing.marked_frames(self.clip.frames, self.inner),
+                "mask": writing.marked_frames(self.clip.frames, self.inner, self.shadows),
                 "coarse": resized(coarse.frames, self.clip.size),
                 "final": final.frames,
             }
@@ -245,7 +240,7 @@ class _Work:
             write_json(out / "report.json", self._report(final.frames))
 
     def _report(self, final: Frames) -> dict[str, Any]:
-        g = self.guidance
+        s, g = self.settings, self.guidance
         assert g is not None
         return {
             "clip": self.job.name,
@@ -255,7 +250,8 @@ class _Work:
             "masked_share": round(float(np.mean(self.shares)), 5),
             "engines": dict(self.engines.names),
             "guidance": {"anchor_words": g.anchor_words, "words": g.words, "avoid": g.avoid, "scale": g.scale},
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": s.model_dump(mode="json"),
+            **({} if self.shadows is None else {"shadows": writing.shadow_report(self.shadows, s.shadows)}),
             "fidelity": writing.fidelity(self.clip.frames, final, self.wide),
         }
 
@@ -293,7 +289,8 @@ class _Work:
 
     def _mask_settings(self) -> dict[str, int]:
         s = self.settings
-        return {"dilate": s.dilate, "union": s.union, "feather": s.feather}
+        more = {"shadows": 1} if s.shadows == "erase" else {}
+        return {"dilate": s.dilate, "union": s.union, "feather": s.feather, **more}
 
 
 __all__ = ["erase_steps", "write_clip"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import cv2
 import numpy as np
@@ -57,6 +57,11 @@ def mended(masks: Sequence[Bools], *, union: int, dilate: int) -> Mapped[Bools]:
     return Mapped(len(masks), make)
 
 
+def joined(masks: Sequence[Bools], more: Sequence[Bools]) -> Mapped[Bools]:
+    """Each mask with the other of its frame."""
+    return Mapped(len(masks), lambda i: masks[i] | more[i])
+
+
 def grown(mask: Bools, radius: int) -> Bools:
     """The mask with everything within `radius` pixels of it."""
     if radius <= 0 or not mask.any():
@@ -88,18 +93,32 @@ def composed(frame: Frame, fill: Frame, mask: Bools, feather: int) -> Frame:
 
 def resized(frames: Sequence[Frame], size: tuple[int, int]) -> Mapped[Frame]:
     """The frames at another (width, height)."""
-    return Mapped(len(frames), lambda i: _to(frames[i], size, cv2.INTER_AREA))
+    return Mapped(len(frames), lambda i: scaled(frames[i], size))
 
 
 def resized_masks(masks: Sequence[Bools], size: tuple[int, int]) -> Mapped[Bools]:
     """The masks at another (width, height); a pixel is inside when any of it was."""
-    return Mapped(len(masks), lambda i: _to(masks[i].astype(np.float32), size, cv2.INTER_AREA) > 1e-3)
+
+    def make(index: int) -> Bools:
+        mask = masks[index]
+        same = mask.shape[1::-1] == size
+        return mask if same else cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 1e-3
+
+    return Mapped(len(masks), make)
 
 
-def _to(array: NDArray[Any], size: tuple[int, int], how: int) -> NDArray[Any]:
-    same = array.shape[1::-1] == size
-    out: NDArray[Any] = array if same else cv2.resize(array, size, interpolation=how)
-    return out
+def scaled(frame: Frame, size: tuple[int, int]) -> Frame:
+    """The frame at another (width, height)."""
+    if frame.shape[1::-1] == size:
+        return frame
+    how = cv2.INTER_AREA if size[0] < frame.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(frame, size, interpolation=how), np.uint8)
+
+
+def within(size: tuple[int, int], limit: tuple[int, int] | None) -> tuple[int, int]:
+    """The size with its shape kept, small enough for the limit; never larger than it is."""
+    share = 1.0 if limit is None else min(1.0, limit[0] / size[0], limit[1] / size[1])
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
 def hole_shares(masks: Sequence[Bools]) -> list[float]:

@@ -33,9 +33,11 @@ def sheet(columns: Mapping[str, Frames]) -> Frame:
     return np.concatenate(list(side_by_side(columns, width=SHEET_WIDTH, indices=indices)), axis=0)
 
 
-def marked(frame: Frame, mask: Bools) -> Frame:
-    """The frame with the mask tinted and outlined."""
+def marked(frame: Frame, mask: Bools, shadow: Bools | None = None) -> Frame:
+    """The frame with the mask tinted red and outlined, a shadow candidate tinted blue."""
     out = frame.copy()
+    if shadow is not None:
+        out[shadow] = (0.5 * out[shadow] + 0.5 * np.array([60, 120, 255])).astype(np.uint8)
     out[mask] = (0.45 * out[mask] + 0.55 * np.array([255, 60, 60])).astype(np.uint8)
     edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn: Frame = cv2.drawContours(out, edges, -1, (255, 255, 255), max(1, out.shape[1] // 480))

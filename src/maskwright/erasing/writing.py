@@ -36,9 +36,15 @@ def write_results(out: Path, clip: Clip, columns: Mapping[str, Frames], settings
     yield "sheet.png"
 
 
-def marked_frames(frames: Frames, masks: Mapped[Bools]) -> Mapped[Any]:
-    """The frames with their masks tinted."""
-    return Mapped(len(frames), lambda i: marked(frames[i], masks[i]))
+def marked_frames(frames: Frames, masks: Mapped[Bools], shadows: Mapped[Bools] | None = None) -> Mapped[Any]:
+    """The frames with their masks tinted red, shadow candidates blue."""
+    return Mapped(len(frames), lambda i: marked(frames[i], masks[i], None if shadows is None else shadows[i]))
+
+
+def shadow_report(shadows: Mapped[Bools], mode: str) -> dict[str, Any]:
+    """Whether candidates were erased or only shown, in how many frames there are some, and what they cover."""
+    shares = [float(shadows[i].mean()) for i in range(len(shadows))]
+    return {"mode": mode, "frames": sum(s > 0 for s in shares), "mean_share": round(float(np.mean(shares)), 5)}
 
 
 def fidelity(frames: Frames, final: Frames, masks: Mapped[Bools]) -> dict[str, int]:
