@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from erase_clips import write_ball  # noqa: E402
+from maskwright.assemble.erasing import erase  # noqa: E402
 from maskwright.media.videos import open_clip  # noqa: E402
 from maskwright.runs.steps import MANIFEST  # noqa: E402
 
 STEPS = ("coarse", "caption", "anchor", "refine", "output")
+FILES = ("coarse/coarse.mkv", "refine/final.mkv", "output/erased.mp4")
 LIMIT_S = 300.0
 
 
@@ -62,9 +65,12 @@ def manifests(out: Path) -> dict[str, int]:
     return {p.parent.name: p.stat().st_mtime_ns for p in out.glob(f"items/*/*/{MANIFEST}")}
 
 
-def final_frames(out: Path) -> np.ndarray:
-    with open_clip(out / "items" / "ball" / "refine" / "final.mkv", trusted=True) as clip:
-        return np.stack([clip.frames[i] for i in range(len(clip))])
+def results(out: Path) -> dict[str, Any]:
+    """The final frames, and the bytes of the files that hold them."""
+    item = out / "items" / "ball"
+    with open_clip(item / "refine" / "final.mkv", trusted=True) as clip:
+        frames = np.stack([clip.frames[i] for i in range(len(clip))])
+    return {"frames": frames, **{name: (item / name).read_bytes() for name in FILES}}
 
 
 def group(pgid: int) -> list[int]:
@@ -80,40 +86,56 @@ def group(pgid: int) -> list[int]:
     return found
 
 
-def kills(folder: Path, count: int, seed: int = 0) -> dict[str, Any]:
-    """Kills over the phases, in turn; every run is then gone on with."""
-    write_ball(folder, 8, suffix=".mkv")
-    start(folder, folder / "whole").wait(LIMIT_S)
-    wanted = final_frames(folder / "whole")
+def kills(folder: Path, count: int, seed: int = 0, *, frames: int = 8, chain: int = 1) -> dict[str, Any]:
+    """Kills over the phases, in turn; after every `chain` of them, each of a run gone on with, one run goes to its
+    end."""
+    write_ball(folder, frames, suffix=".mkv")
+    erase(folder / "ball.mkv", folder / "ball_masks", out=folder / "whole", comparison=False, use_text=True)
+    wanted = results(folder / "whole")
     rng = random.Random(seed)
-    rows = []
-    for number in range(count):
-        step = STEPS[number % len(STEPS)] if count >= len(STEPS) else ("coarse", "anchor", "refine")[number % 3]
-        rows.append(one_kill(folder, folder / f"kill-{number}", step, rng.random() * 0.08, wanted))
+    phases = STEPS if count >= len(STEPS) else ("coarse", "anchor", "refine")
+    steps = [phases[number % len(phases)] for number in range(count)]
+    rows, ends = [], []
+    for first in range(0, count, chain):
+        killed, end = one_run(folder, folder / f"kill-{first}", steps[first : first + chain], rng, wanted)
+        rows += killed
+        ends.append(end)
     return {
         "kills": sum(row["killed"] for row in rows),
-        "different": sum(row["different"] for row in rows),
+        "different": sum(end["different"] for end in ends),
+        "other_bytes": sum(end["other_bytes"] for end in ends),
         "most_steps_redone": max(row["redone"] for row in rows),
-        "leftovers": sum(row["leftovers"] for row in rows),
+        "leftovers": sum(end["leftovers"] for end in ends),
         "by_step": {step: sum(row["killed"] for row in rows if row["step"] == step) for step in STEPS},
     }
 
 
-def one_kill(folder: Path, out: Path, step: str, after_s: float, wanted: np.ndarray) -> dict[str, Any]:
-    process = start(folder, out)
-    running = wait_for(out, step, process)
-    time.sleep(after_s)
-    killed = running and process.poll() is None
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    before = manifests(out)
+def one_run(
+    folder: Path, out: Path, steps: Sequence[str], rng: random.Random, wanted: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """A row a kill, and what the run that was not killed any more left. `redone`: finished steps that were done again
+    after the kill."""
+    rows = []
+    for step in steps:
+        process = start(folder, out)
+        running = wait_for(out, step, process)
+        time.sleep(rng.random() * 0.08)
+        killed = running and process.poll() is None
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        rows.append({"step": step, "killed": killed, "before": manifests(out)})
     code = start(folder, out).wait(LIMIT_S)
     after = manifests(out)
-    redone = sum(after.get(name) != when for name, when in before.items())
-    same = code == 0 and np.array_equal(final_frames(out), wanted)
+    for row in rows:
+        row["redone"] = sum(after.get(name) != when for name, when in row.pop("before").items())
+    made = results(out) if code == 0 else {}
     leftovers = [p for p in out.rglob(".*") if p.name.startswith(".part-") or (p.is_dir() and "-" in p.name)]
-    return {"step": step, "killed": killed, "redone": redone, "different": not same, "leftovers": len(leftovers)}
+    return rows, {
+        "different": not made or not np.array_equal(made["frames"], wanted["frames"]),
+        "other_bytes": not made or any(made[name] != wanted[name] for name in FILES),
+        "leftovers": len(leftovers),
+    }
 
 
 def cancels(folder: Path, count: int, seed: int = 0) -> dict[str, Any]:
@@ -158,6 +180,7 @@ def main() -> None:
     rows = [
         ["kills during a step", killed["kills"]],
         ["finals unlike the undisturbed run's", killed["different"]],
+        ["files unlike the undisturbed run's, byte for byte", killed["other_bytes"]],
         ["most finished steps redone after one kill", killed["most_steps_redone"]],
         ["temporary files left", killed["leftovers"]],
         ["cancels", stopped["cancels"]],

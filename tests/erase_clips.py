@@ -33,9 +33,11 @@ def ball_clip(
     return frames, masks, truth
 
 
-def write_ball(folder: Path, count: int = 12, *, name: str = "ball", suffix: str = "") -> Path:
+def write_ball(
+    folder: Path, count: int = 12, size: tuple[int, int] = (96, 64), *, name: str = "ball", suffix: str = ""
+) -> Path:
     """A folder of frames, or a lossless .mkv, and `name`_masks/ in the folder; returns the clip's path."""
-    frames, masks, _ = ball_clip(count)
+    frames, masks, _ = ball_clip(count, size)
     for i, mask in enumerate(masks):
         save_mask(folder / f"{name}_masks" / f"{i:05d}.png", Mask(mask))
     return write_clip(folder / f"{name}{suffix}", frames, rate=Fraction(24000, 1001), lossless=True)

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
-    found = kills(tmp_path, count=3, seed=5)
+    found = kills(tmp_path, count=3, seed=5, frames=4, chain=3)
     print(found)
-    assert found["different"] == 0
+    assert (found["different"], found["other_bytes"], found["leftovers"]) == (0, 0, 0)
     assert found["most_steps_redone"] <= 1
     assert found["kills"] == 3
 
