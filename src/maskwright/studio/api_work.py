@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """The JSON interface to clips and long work: send a clip, click a frame, track, erase, lift, fetch the files."""
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class FrameClick(BaseModel):
 def read_upload(desk: Desk, file: UploadFile) -> bytes:
     """What was sent; raises InputError beyond the studio's limit."""
     limit = desk.rules.max_upload_mib * 2**20
-    data = file.file.read(limit + 1)
+    data: bytes = file.file.read(limit + 1)
     if len(data) > limit:
         raise InputError(f"the file is larger than {desk.rules.max_upload_mib} MiB.", "Send a smaller one.")
     return data

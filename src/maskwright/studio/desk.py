@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,8 @@ from maskwright.studio.jobs import Jobs
 from maskwright.studio.keeping import restore, save
 from maskwright.studio.laned import LanedModels
 from maskwright.studio.lanes import working_for
-from maskwright.studio.sessions import Board, Session, Sessions
-from maskwright.values import Box, Image, Mask, MaskStack
+from maskwright.studio.sessions import SHELF, Board, Session, Sessions
+from maskwright.values import Box, Cost, Image, Mask, MaskStack
 
 _log = get_log("studio")
 
@@ -47,12 +50,13 @@ class Desk:
         self.jobs = Jobs()
         self.sessions.on_end.append(lambda session: self.jobs.forget(session.id))
         self.sessions.on_missing = self._restore
+        self.sessions.is_working = lambda session: any(not job.is_over for job in self.jobs.of(session.id))
         self._finder: Finder | None = None
 
     @property
     def shelf(self) -> Path:
         """The one folder whose files the page serves, each under a name that cannot be guessed."""
-        return self.root / "page"
+        return self.root / SHELF
 
     def offer(self, path: Path) -> Path:
         """A copy of a session's file on the shelf, for one visitor to fetch."""
@@ -85,6 +89,28 @@ class Desk:
             self.jobs.recover(session.id, session.folder)
         return found
 
+    def open_by_job(self, job_id: str) -> Session:
+        """The session that a job belongs to, also after a restart: whoever has the link may come back.
+        Raises InputError for a job that is not known (any more)."""
+        if not self.jobs.knows(job_id) and re.fullmatch(r"[A-Za-z0-9_-]{16}", job_id):
+            for folder in self.root.glob(f"*/job-{job_id}"):
+                self.sessions.find(folder.parent.name)
+        return self.need(self.jobs.find(job_id).session)
+
+    @contextmanager
+    def working(self, session: Session, kind: str) -> Iterator[None]:
+        """Model calls inside are the session's; what they took is added to its cost."""
+        began = time.perf_counter()
+        with working_for(session.id):
+            yield
+        spent = time.perf_counter() - began
+        session.extras["cost_last_s"] = spent
+        self.charge(session, Cost(calls={kind: 1}, seconds={kind: spent}))
+
+    def charge(self, session: Session, cost: Cost) -> None:
+        """Adds to what the session's steps have cost."""
+        session.extras["cost"] = session.extras.get("cost", Cost()) + cost
+
     # -- the picture
 
     @property
@@ -102,7 +128,7 @@ class Desk:
         session.show(picture)
         session.cancel = type(session.cancel)()
         save(session, with_picture=True)
-        with working_for(session.id):
+        with self.working(session, "encode"):
             self.segmenter.encode(picture)
         return picture
 
@@ -112,7 +138,7 @@ class Desk:
             raise InputError("the result has another size.", "Download it and open it as a new picture.")
         with session.lock:
             session.picture = picture
-            session.extras = {k: v for k, v in session.extras.items() if not k.startswith("everything")}
+            session.extras = {k: v for k, v in session.extras.items() if not k.startswith(("everything", "parts"))}
         save(session, with_picture=True)
 
     def save_extra(self, session: Session, key: str, name: str) -> Path:
@@ -129,7 +155,7 @@ class Desk:
     def change(self, session: Session, make: Callable[[Board, Image], Board]) -> Board:
         """Applies one act to the board and remembers it for undo. The session's lock is not held while models work."""
         picture = session.need_picture()
-        with working_for(session.id):
+        with self.working(session, "mark"):
             board = make(session.board, picture)
         session.push(board, self.rules.history)
         save(session)
@@ -163,17 +189,19 @@ class Desk:
     def words(self, session: Session, phrase: str) -> FindResult:
         """Finds what a phrase names; the mask becomes the active thing's when there is one."""
         picture = session.need_picture()
-        with working_for(session.id):
+        with self.working(session, "find"):
             found = self.finder.find(picture, phrase, cancel=session.cancel)
+        spent = session.extras["cost_last_s"]
         if found.mask is not None:
             self.take(session, found.mask, f"words: {phrase[:40]}", found.score)
+        session.extras["cost_last_s"] = spent
         return found
 
     def everything(self, session: Session) -> MaskStack:
         """All regions worth a look, kept for previews until the next picture."""
         picture = session.need_picture()
         if session.extras.get("everything_of") != picture.sha256:
-            with working_for(session.id):
+            with self.working(session, "everything"):
                 regions = self.finder.regions(picture)
             session.extras["everything"] = MaskStack.of(regions, picture.size)
             session.extras["everything_of"] = picture.sha256

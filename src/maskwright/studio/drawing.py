@@ -14,6 +14,8 @@ from maskwright.studio.sessions import Session
 from maskwright.values import Box, Image, Mask
 
 SHOWN_SIDE = 1280
+TINTS = (PALETTE[1], PALETTE[3], PALETTE[4], *PALETTE[5:], PALETTE[0], PALETTE[2])
+"""Colours of objects; blue first: skin, leaves and red coats are what people click most."""
 VIEWS = ("tint", "outline", "dim", "plain")
 
 
@@ -27,7 +29,7 @@ def draw(session: Session, view: str = "tint", preview: Mask | None = None) -> N
     if session.picture is None:
         return None
     scale = shown_scale(session.picture)
-    shown = _scaled(session.picture, scale)
+    shown = scaled(session.picture, scale)
     board = session.board
     for place, thing in enumerate(board.things):
         if thing.mask is not None:
@@ -42,7 +44,7 @@ def draw(session: Session, view: str = "tint", preview: Mask | None = None) -> N
 
 
 def _with_mask(shown: Image, mask: Mask, view: str, place: int) -> Image:
-    colour = PALETTE[place % len(PALETTE)]
+    colour = TINTS[place % len(TINTS)]
     if view == "plain":
         return shown
     if view == "outline":
@@ -55,13 +57,22 @@ def _with_mask(shown: Image, mask: Mask, view: str, place: int) -> Image:
 
 def overview(picture: Image, masks: Sequence[Mask]) -> NDArray[np.uint8]:
     """Every region in a colour of its own, the small ones on top."""
-    shown = _scaled(picture, shown_scale(picture))
+    shown = scaled(picture, shown_scale(picture))
     pixels = shown.pixels.astype(np.float32)
     order = sorted(range(len(masks)), key=lambda i: -masks[i].area)
     for i in order:
         inside = _scaled_mask(masks[i], shown.size).array
         pixels[inside] = 0.55 * pixels[inside] + 0.45 * np.array(PALETTE[i % len(PALETTE)], np.float32)
     return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def numbers(picture: Image, masks: Sequence[Mask]) -> NDArray[np.uint8]:
+    """Which region stands at each shown pixel, from 1, low byte in red and high byte in green; the smallest on top."""
+    shown = scaled(picture, shown_scale(picture))
+    found = np.zeros((shown.height, shown.width, 3), np.uint8)
+    for i in sorted(range(len(masks)), key=lambda i: -masks[i].area):
+        found[_scaled_mask(masks[i], shown.size).array] = ((i + 1) & 255, (i + 1) >> 8, 0)
+    return found
 
 
 def strokes_of(layers: Sequence[NDArray[Any]], size: tuple[int, int]) -> Mask:
@@ -75,11 +86,12 @@ def strokes_of(layers: Sequence[NDArray[Any]], size: tuple[int, int]) -> Mask:
 
 def thumbnail(picture: Image, mask: Mask, side: int = 160) -> NDArray[np.uint8]:
     """A small dimmed view of one alternative."""
-    shown = _scaled(picture, min(1.0, side / max(picture.size)))
+    shown = scaled(picture, min(1.0, side / max(picture.size)))
     return np.asarray(_with_mask(shown, _scaled_mask(mask, shown.size), "dim", 0).pixels)
 
 
-def _scaled(picture: Image, scale: float) -> Image:
+def scaled(picture: Image, scale: float) -> Image:
+    """The picture that many times as large."""
     if scale == 1.0:
         return picture
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

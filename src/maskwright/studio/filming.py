@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,10 @@ from maskwright.erasing.job import PHASES, Progress
 from maskwright.errors import BadVideo, InputError
 from maskwright.media.pictures import mark, overlay
 from maskwright.media.videos import Clip, open_clip
+from maskwright.plumbing.files import storage_errors
 from maskwright.studio.desk import Desk
 from maskwright.studio.jobs import Job
-from maskwright.studio.lanes import working_for
+from maskwright.studio.keeping import save
 from maskwright.studio.sessions import Session
 from maskwright.values import Image, Mask, Prompt
 
@@ -46,23 +48,37 @@ class Film:
 
 def open_film(desk: Desk, session: Session, path: str | Path) -> Film:
     """Puts a clip on the desk; raises BadVideo when it is longer than the studio allows."""
+    for old in session.folder.glob("clip.*"):
+        old.unlink()
     kept = session.path("clip" + Path(path).suffix.lower())
-    kept.write_bytes(Path(path).read_bytes())
-    clip = open_clip(kept)
+    with storage_errors(kept):
+        shutil.copyfile(path, kept)
+    try:
+        film = Film(kept, _allowed_clip(desk, kept))
+    except BaseException:
+        kept.unlink()
+        raise
+    session.extras["clip"] = film
+    save(session)
+    return film
+
+
+def _allowed_clip(desk: Desk, path: Path) -> Clip:
+    clip = open_clip(path)
     seconds = len(clip) / float(clip.rate)
     if seconds > desk.rules.max_clip_s or len(clip) > desk.rules.max_clip_frames:
         raise BadVideo(
             f"the clip is {seconds:.0f} s long ({len(clip)} frames).",
             f"The studio takes at most {desk.rules.max_clip_s:g} s and {desk.rules.max_clip_frames} frames.",
         )
-    film = Film(kept, clip)
-    session.extras["clip"] = film
-    return film
+    return clip
 
 
 def need_film(session: Session) -> Film:
-    """The session's clip; raises InputError when there is none."""
+    """The session's clip, also after a restart (its marks are forgotten then); raises InputError when there is none."""
     film = session.extras.get("clip")
+    for kept in () if film else session.folder.glob("clip.*"):
+        film = session.extras["clip"] = Film(kept, open_clip(kept))
     if not isinstance(film, Film):
         raise InputError("there is no clip yet.", "Upload one.")
     return film
@@ -79,7 +95,7 @@ def click_frame(desk: Desk, session: Session, index: int, at: tuple[float, float
     if not any(label for _, _, label in clicks):
         raise InputError("a click that takes away needs something to take from.", "Click the thing itself first.")
     prompt = Prompt([(x, y) for x, y, _ in clicks], [label for _, _, label in clicks])
-    with working_for(session.id):
+    with desk.working(session, "mark"):
         [found] = desk.segmenter.predict(desk.segmenter.encode(frame), [prompt])
     film.clicks[index] = clicks
     film.given[index] = film.masks[index] = Mask(found.masks[0])
@@ -89,7 +105,7 @@ def click_frame(desk: Desk, session: Session, index: int, at: tuple[float, float
 def find_on_frame(desk: Desk, session: Session, index: int, phrase: str) -> Mask | None:
     """The thing a phrase names on a frame, or None."""
     film = need_film(session)
-    with working_for(session.id):
+    with desk.working(session, "find"):
         found = desk.finder.find(Image(np.array(film.clip.frames[index])), phrase, cancel=session.cancel)
     if found.mask is not None:
         film.given[index] = film.masks[index] = found.mask

@@ -96,6 +96,9 @@ class Jobs:
             raise InputError("there is no such job.", "Its session may have ended; start it again.")
         return job
 
+    def knows(self, id_: str) -> bool:
+        return id_ in self._jobs
+
     def of(self, session: str) -> list[Job]:
         """A session's jobs, the newest first."""
         return sorted((j for j in self._jobs.values() if j.session == session), key=lambda j: -j.began)

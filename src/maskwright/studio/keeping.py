@@ -28,13 +28,13 @@ def save(session: Session, *, with_picture: bool = False) -> None:
 
 def restore(session: Session) -> bool:
     """Fills a session from its folder; False when there is none. Raises InputError when it is damaged."""
-    if not session.path(STATE).exists() or not session.path(PICTURE).exists():
+    if not session.path(STATE).exists():
         return False
     try:
         values = read_json(session.path(STATE))
         things = tuple(_thing(v) for v in values["things"])
         board = Board(things, int(values["active"]), "restored")
-        session.picture = open_image(session.path(PICTURE))
+        session.picture = open_image(session.path(PICTURE)) if session.path(PICTURE).exists() else None
     except (KeyError, TypeError, IndexError) as error:
         raise InputError("the session's file is damaged.", "Begin a new one.") from error
     session.history, session.at = [board], 0

@@ -17,7 +17,7 @@ from maskwright import __version__
 from maskwright.config.settings import Settings
 from maskwright.studio.api import api_routes
 from maskwright.studio.desk import Desk
-from maskwright.studio.page.frame import CSS, I18N, KEYS
+from maskwright.studio.page.frame import CSS, I18N, SCRIPT
 from maskwright.studio.page.whole import build_page
 
 SWEEP_S = 60.0
@@ -43,10 +43,17 @@ def make_app(desk: Desk, *, auth: tuple[str, str] | None = None) -> FastAPI:
     os.environ["GRADIO_TEMP_DIR"] = str(desk.shelf)
     page = build_page(desk, keep_s=idle_s)
     return gr.mount_gradio_app(
-        app, page, path="/", auth=auth, i18n=I18N, css=CSS, js=KEYS, theme=gr.themes.Soft(primary_hue="emerald"),
+        app, page, path="/", auth=auth, i18n=I18N, css=CSS, js=SCRIPT, theme=_theme(),
         max_file_size=desk.rules.max_upload_mib * 2**20, show_error=False,
-        footer_links=["api"], ssr_mode=False,
+        footer_links=[], ssr_mode=False,
     )  # fmt: skip
+
+
+def _theme() -> Any:
+    """Fonts of the system: nothing is fetched from elsewhere."""
+    return gr.themes.Soft(
+        primary_hue="emerald", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
 
 
 def _sweep(desk: Desk, stop: threading.Event) -> None:
@@ -63,8 +70,3 @@ def serve(
         make_app(desk, auth=auth), host=desk.rules.host, port=desk.rules.port, log_level="warning", access_log=False
     )
     uvicorn.Server(config).run()
-
-
-def describe(settings: Any) -> str:
-    """Where the page is."""
-    return f"http://{settings.host}:{settings.port}"

@@ -17,6 +17,8 @@ from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import storage_errors
 from maskwright.values import Box, Image, Mask
 
+SHELF = "page"
+"""The folder, beside the sessions', of files on their way to or from a browser."""
 _ID = re.compile(r"[A-Za-z0-9_-]{24}")
 
 
@@ -95,7 +97,7 @@ class Session:
         """A new picture: everything about the old one is forgotten."""
         with self.lock:
             self.picture, self.history, self.at = picture, [Board()], 0
-            self.extras = {k: v for k, v in self.extras.items() if k.startswith("clip")}
+            self.extras = {k: v for k, v in self.extras.items() if k.startswith(("clip", "cost"))}
 
     def push(self, board: Board, limit: int) -> None:
         """A new step; what was undone is dropped, and the oldest beyond `limit`."""
@@ -126,6 +128,8 @@ class Sessions:
         self.on_end: list[Callable[[Session], None]] = []
         self.on_missing: Callable[[Session], bool] | None = None
         """Fills a session whose folder is there but which is not in memory (after a restart)."""
+        self.is_working: Callable[[Session], bool] = lambda _: False
+        """True while long work of the session goes on: it is not swept then, even when its page is closed."""
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 
@@ -177,14 +181,20 @@ class Sessions:
         """Ends sessions unused for `idle_s`; returns how many."""
         limit = time.monotonic() - self.idle_s
         with self._lock:
-            old = [s.id for s in self._sessions.values() if s.touched < limit]
-        for id_ in old:
-            self.end(id_)
+            old = [s for s in self._sessions.values() if s.touched < limit]
+        for session in old:
+            if self.is_working(session):
+                session.touched = time.monotonic()
+            else:
+                self.end(session.id)
         return len(old) + self._sweep_disk()
 
     def _sweep_disk(self) -> int:
-        """Removes folders of sessions that an earlier run of the studio left and nobody came back to."""
+        """Removes what an earlier run of the studio left and nobody came back to, and files handed out long ago."""
         limit = time.time() - self.idle_s
+        shelf = self.root / SHELF
+        for path in [p for p in shelf.iterdir() if p.is_dir() and newest(p) < limit] if shelf.is_dir() else []:
+            shutil.rmtree(path, ignore_errors=True)
         old = [p for p in self.root.iterdir() if p.is_dir() and p.name not in self._sessions
                and _ID.fullmatch(p.name) and newest(p) < limit]  # fmt: skip
         for path in old:

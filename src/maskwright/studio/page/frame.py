@@ -32,14 +32,18 @@ def T(key: str) -> Any:  # noqa: N802 - short, because it stands before every la
 
 
 CSS = (Path(__file__).parent / "studio.css").read_text(encoding="utf-8")
-KEYS = (Path(__file__).parent / "keys.js").read_text(encoding="utf-8")
+_SCRIPTS = [
+    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("keys.js", "hover.js", "pointer.js")
+]
+SCRIPT = "() => {" + "".join(f"\n({script.strip()})();" for script in _SCRIPTS) + "\n}"
+"""Runs once on the page: keyboard, preview of regions, pictures without a mouse."""
 
 
 class Download:
     """A button that makes a file and then hands it over: Gradio's own only gives what was made before the click."""
 
-    def __init__(self, elem_id: str) -> None:
-        self.button = gr.Button(T("download"), elem_id=elem_id, size="sm", min_width=60)
+    def __init__(self, elem_id: str, label: str = "download") -> None:
+        self.button = gr.Button(T(label), elem_id=elem_id, size="sm", min_width=60)
         self.link = gr.DownloadButton("", elem_id=f"{elem_id}-file", elem_classes="mw-hidden")
         self._press = f"() => setTimeout(() => document.getElementById('{elem_id}-file')?.click(), 250)"
 
@@ -63,10 +67,10 @@ class Frame:
             try:
                 return work(self.desk.need(sid), language, *values)
             except MaskwrightError as error:
-                gr.Warning(html.escape(str(error)), duration=8)
+                gr.Warning(html.escape(str(error)), duration=8, title=say(language, "note"))
             except Exception as error:  # noqa: BLE001 - never a stack trace in the page; the log has it
                 _log.warning("page fault", act=work.__name__, error=repr(error))
-                gr.Warning(say(language, "oops"), duration=8)
+                gr.Warning(say(language, "oops"), duration=8, title=say(language, "note"))
             return tuple(gr.skip() for _ in range(fallback)) if fallback > 1 else gr.skip()
 
         event.__annotations__ = {"request": gr.Request, "sid": str}
@@ -74,15 +78,45 @@ class Frame:
         return event
 
 
+def with_place(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """An event of `Frame.act` whose first value is the place (or index) that was clicked."""
+
+    def event(request: gr.Request, place: gr.SelectData, sid: str, *values: Any) -> Any:
+        return inner(request, sid, place.index, *values)
+
+    event.__annotations__ = {"request": gr.Request, "place": gr.SelectData, "sid": str}
+    return event
+
+
 def job_text(job: Job, language: str) -> str:
-    """One line about a job, with its link."""
-    left = say(language, "left", s=round(job.left_s)) if job.left_s is not None else ""
-    line = say(
-        language, "job", kind=job.kind, state=say(language, job.state), percent=round(job.share * 100), left=left
-    )
-    note = html.escape(job.error or job.note)
+    """How far a job is, or how it ended, with its link."""
+    kind, state = say(language, f"kind_{job.kind}"), say(language, job.state)
+    if job.ended is not None:
+        line = say(language, "job_over", kind=kind, state=state, s=f"{job.ended - job.began:.1f}")
+    else:
+        left = say(language, "left", s=round(job.left_s)) if job.left_s is not None else ""
+        line = say(language, "job", kind=kind, state=state, percent=round(job.share * 100), left=left)
+    note = html.escape(job.error or ("" if job.state == "done" else job.note)).replace("\n", "<br>")
+    bar = f'<progress max="100" value="{round(job.share * 100)}" aria-label="{kind}"></progress>'
     link = f'<a href="?job={job.id}">?job={job.id}</a>'
-    return f"<p>{line}. {note}</p><p class='mw-small'>{say(language, 'link')} {link}</p>"
+    small = f"<p class='mw-small'>{say(language, 'link')} {link}</p>"
+    return f'<div class="mw-job" data-state="{job.state}"><p>{line}</p>{bar}<p>{note}</p>{small}</div>'
+
+
+def subject_text(session: Session, language: str, *, whole_allowed: bool) -> str:
+    """What a tab works on: the active object, else the whole picture, else what to do first."""
+    thing = session.board.thing
+    if session.picture is not None and thing.mask is not None and thing.mask:
+        line = say(language, "copied_from", name=thing.name, area=thing.mask.area)
+    else:
+        line = say(language, "whole_picture" if whole_allowed and session.picture is not None else "select_first")
+    return f"<span>{html.escape(line)}</span>"
+
+
+def spent_text(session: Session, language: str) -> str:
+    """What the last step took."""
+    spent = session.extras.get("cost_last_s")
+    return "" if spent is None else say(language, "status_spent", s=f"{spent:.2f}")
 
 
 def cost_text(session: Session, language: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from maskwright.studio.filming import click_frame, draw_frame, erase_film, find_on_frame, need_film, open_film, track
-from maskwright.studio.page.frame import Frame, T, job_text
+from maskwright.studio.page.frame import Frame, T, job_text, with_place
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import say
 
@@ -28,19 +28,25 @@ class VideoTab:
                 self.file = gr.UploadButton(T("load_clip"), file_types=["video"], type="filepath", elem_id="mw-clip",
                                             variant="primary")  # fmt: skip
                 self.mode = gr.Radio(
-                    [(T("mode_inside"), True), (T("mode_outside"), False)], value=True, label=T("mode")
+                    [(T("mode_inside"), True), (T("mode_outside"), False)],
+                    value=True,
+                    label=T("mode"),
+                    elem_id="mw-clip-mode",
                 )
                 with gr.Row(elem_classes="mw-row"):
-                    self.words = gr.Textbox(label=T("words"), elem_id="mw-clip-words", scale=3)
-                    self.find = gr.Button(T("find"), size="sm", min_width=60)
+                    self.words = gr.Textbox(
+                        label=T("words"), placeholder=T("words_hint"), elem_id="mw-clip-words", scale=3
+                    )
+                    self.find = gr.Button(T("find"), size="sm", min_width=60, elem_id="mw-clip-find")
                 with gr.Row(elem_classes="mw-row"):
                     self.track = gr.Button(T("track"), variant="primary", elem_id="mw-track", min_width=60)
                     self.erase = gr.Button(T("erase"), variant="primary", elem_id="mw-erase", min_width=60)
-                    self.stop = gr.Button(T("stop"), variant="stop", min_width=60)
+                    self.stop = gr.Button(T("stop"), variant="stop", min_width=60, elem_id="mw-clip-stop")
                 with gr.Row(elem_classes="mw-row"):
-                    self.before = gr.Video(label=T("clip"), interactive=False, height=200)
-                    self.after = gr.Video(label=T("result"), interactive=False, height=200, elem_id="mw-erased")
-                self.files = gr.Files(label=T("download"), elem_id="mw-clip-files")
+                    self.before = gr.Video(label=T("clip"), interactive=False, height=220, min_width=150)
+                    self.after = gr.Video(label=T("result"), interactive=False, height=220, min_width=150,
+                                          elem_id="mw-erased")  # fmt: skip
+                self.files = gr.Files(label=T("download"), elem_id="mw-clip-files", interactive=False, visible=False)
         self.timer = gr.Timer(1.0, active=False)
         self._listen()
 
@@ -48,13 +54,9 @@ class VideoTab:
         act = self.frame.act
         self.file.upload(act(self.open, 4), [self.sid, self.file], [self.picture, self.index, self.state, self.before])
         self.index.input(act(self.show, 1), [self.sid, self.index], [self.picture], show_progress="hidden")
-        inner = act(self.click, 2)
-
-        def event(request: gr.Request, place: gr.SelectData, sid: str, index: float, inside: bool) -> Any:
-            return inner(request, sid, place.index, index, inside)
-
-        event.__annotations__ = {"request": gr.Request, "place": gr.SelectData, "sid": str}
-        self.picture.select(event, [self.sid, self.index, self.mode], [self.picture, self.state])
+        self.picture.select(
+            with_place(act(self.click, 2)), [self.sid, self.index, self.mode], [self.picture, self.state]
+        )
         for listen in (self.find.click, self.words.submit):
             listen(act(self.search, 2), [self.sid, self.index, self.words], [self.picture, self.state])
         self.track.click(act(self.start_track, 2), [self.sid], [self.state, self.timer])
@@ -103,8 +105,14 @@ class VideoTab:
     def watch(self, session: Session, language: str, index: float) -> tuple[Any, ...]:
         job = self.desk.jobs.find(session.extras.get("clip_job", ""))
         film = need_film(session)
-        picture = draw_frame(film, int(index))
-        if job.state == "done" and job.kind == "erase" and film.erased is not None:
-            path = str(self.desk.offer(film.erased))
-            return job_text(job, language), gr.Timer(active=False), picture, path, [path]
-        return job_text(job, language), gr.Timer(active=not job.is_over), picture, gr.skip(), gr.skip()
+        text, timer, picture = job_text(job, language), gr.Timer(active=not job.is_over), draw_frame(film, int(index))
+        if job.state == "done" and job.kind == "erase":
+            path = str(self.desk.offer(job.files[0]))
+            return text, timer, picture, path, gr.Files([path], visible=True, interactive=False)
+        return text, timer, picture, gr.skip(), gr.skip()
+
+    def come_back(self, session: Session, language: str) -> tuple[Any, ...]:
+        """The clip as it was left."""
+        film = need_film(session)
+        slider = gr.Slider(0, max(1, len(film.clip) - 1), value=0, step=1, interactive=True)
+        return draw_frame(film, 0), slider, str(self.desk.offer(film.path))
