@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from maskwright.assemble.engines import Engines as Models
 from maskwright.config.erase import EraseSettings
 from maskwright.config.settings import Settings, resolve
+from maskwright.erasing.caption_worker import WorkerCaptioner
 from maskwright.erasing.captioning import VlmCaptioner
 from maskwright.erasing.job import Engines, Job, Progress
 from maskwright.erasing.loop import erase_steps
@@ -177,6 +178,8 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
         return made[key]
 
     def captioner() -> Any:
+        if names["captioner"] == "worker":
+            return WorkerCaptioner(**{k: v for k, v in options["captioner"].items() if k != "name"})
         return _vlm_captioner(resolved) if names["captioner"] == "vlm" else model("captioner")
 
     return Engines(

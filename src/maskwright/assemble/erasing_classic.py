@@ -13,10 +13,11 @@ from maskwright.assemble.erasing import make_engines, with_overrides
 from maskwright.assemble.erasing_runs import Row, run_clips
 from maskwright.bench.erase import completion_scores
 from maskwright.config.erase import EraseSettings
-from maskwright.config.settings import resolve
+from maskwright.config.settings import Settings, resolve
 from maskwright.erasing.captions import describe_clip
 from maskwright.erasing.dataset import scan
 from maskwright.erasing.job import Job, Progress
+from maskwright.erasing.old_flags import PROPAINTER, propainter_tuning, refine_size, without_effect
 from maskwright.erasing.prompt_file import PromptFile, read_prompt, write_prompt
 from maskwright.errors import BadSettings, MaskwrightError
 from maskwright.media.videos import open_clip, write_clip
@@ -27,14 +28,21 @@ _WEIGHTS = {"base_model_path": "base", "vae_path": "vae", "diffueraser_path": "e
 """Flag -> the part of DiffuEraser's weights whose folder it names."""
 
 
-def run_classic(flags: Flags, *, captions: bool, tell: Callable[[Progress], None] | None = None) -> list[Row]:
-    """One row a clip, as `run_clips` gives; the files lie where the older pipeline put them."""
+def run_classic(
+    flags: Flags, *, captions: bool, tell: Callable[[Progress], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> list[Row]:  # fmt: skip
+    """One row a clip, as `run_clips` gives; the files lie where the older pipeline put them. `warn` hears of flags
+    that have no effect."""
     out = flags.get("output_dir") or flags.get("save_path")
     if out is None:
         raise BadSettings("no folder for the results was given.", "Give --output_dir (or --save_path).")
     out = Path(out)
     resolved = resolve(_model_settings(flags))
     settings = classic_settings(flags, resolved.section(EraseSettings), captions=captions)
+    if warn is not None:
+        for line in idle_flags(flags, settings, resolved):
+            warn(line)
     specs = _specs(flags, out, captions=captions)
     force = ["caption"] if flags.get("force_recaption") else []
     rows = run_clips(out / "run", specs, settings, resolved=resolved, force=force, tell=tell)
@@ -42,6 +50,12 @@ def run_classic(flags: Flags, *, captions: bool, tell: Callable[[Progress], None
         if row["status"] == "done":
             row["files"] = _lay_out(out, row["clip"], flags, spec)
     return rows
+
+
+def idle_flags(flags: Flags, settings: EraseSettings, resolved: Settings) -> list[str]:
+    """A line for each flag that was given and does nothing."""
+    names = make_engines(settings, resolved).names
+    return without_effect(flags, filler=names["filler"], captioner=settings.captioner, inpainter=names["inpainter"])
 
 
 def classic_settings(flags: Flags, settings: EraseSettings, *, captions: bool) -> EraseSettings:
@@ -58,10 +72,11 @@ def classic_settings(flags: Flags, settings: EraseSettings, *, captions: bool) -
         "text_guidance_scale": flags.get("text_guidance_scale"),
         "anchor_frame": None if frame is None else -1 if str(frame) == "auto" else _whole(frame),
         "inpainter": _inpainter(flags),
-        "captioner": "vlm" if flags.get("caption_model_path") else None,
+        "captioner": _captioner(flags),
         "downscale": downscale,
+        "refine_size": refine_size(flags),
         "dilate": flags.get("mask_dilation_iter"),
-        "filler": flags.get("filler") or ("diffueraser" if any(flags.get(name) for name in _WEIGHTS) else None),
+        "filler": _filler(flags),
         "seed": flags.get("seed"),
         "comparison": bool(flags.get("save_comparison")),
     }
@@ -75,8 +90,8 @@ def caption_clip(flags: Flags) -> PromptFile:
         found = read_prompt(path)
         if found.prompt_source == "manual" or not flags.get("force"):
             return found
-    resolved = resolve({"models": {"vlm": {"name": "local", "weights": flags["model_path"]}}}
-                       if flags.get("model_path") else None)  # fmt: skip
+    local = {"name": "local", "weights": flags.get("model_path"), "device": flags.get("device") or "auto"}
+    resolved = resolve({"models": {"vlm": local}} if flags.get("model_path") else None)
     strategy = {"multi_sample": "multi"}.get(flags["frame_strategy"], flags["frame_strategy"])
     more = {"frames": strategy, "sample_frames": flags["num_sample_frames"]}
     captioner = "vlm" if flags.get("model_path") else None
@@ -87,15 +102,28 @@ def caption_clip(flags: Flags) -> PromptFile:
     return found
 
 
+def _filler(flags: Flags) -> str | None:
+    return flags.get("filler") or ("diffueraser" if any(flags.get(name) for name in _WEIGHTS) else None)
+
+
 def _whole(text: Any) -> int:
     if not str(text).isdigit():
         raise BadSettings(f"--anchor_frame_idx {text} is not a frame.", "Give a number from 0 on, or auto.")
     return int(text)
 
 
+def _captioner(flags: Flags) -> str | None:
+    """A model that is named is asked: here, or in the environment that is named."""
+    if not flags.get("caption_model_path"):
+        return None
+    return "worker" if flags.get("caption_env") else "vlm"
+
+
 def _inpainter(flags: Flags) -> str | None:
-    """propainter as anchor method: the embedded filler's kind of painting, from the clip itself."""
-    return {"sd-inpaint": "sd15", "propainter": "lite", "lite": "lite", None: None}[flags.get("anchor_method")]
+    """propainter as anchor method: the embedded filler's kind of painting, from the clip itself. A model that is named
+    without a method is Stable Diffusion's."""
+    method = flags.get("anchor_method") or ("sd-inpaint" if flags.get("anchor_model_path") else None)
+    return {"sd-inpaint": "sd15", "propainter": "lite", "lite": "lite", None: None}[method]
 
 
 def _model_settings(flags: Flags) -> dict[str, Any]:
@@ -104,11 +132,18 @@ def _model_settings(flags: Flags) -> dict[str, Any]:
     if paths:
         place = str(Path(next(iter(paths.values()))).parent)
         models["filler"] = {"name": "diffueraser", "weights": place, "folders": paths}
-    if flags.get("anchor_model_path"):
-        steps = {"steps": flags["anchor_steps"]} if flags.get("anchor_steps") else {}
-        models["inpainter"] = {"name": "sd15", "weights": flags["anchor_model_path"], **steps}
-    if flags.get("caption_model_path"):
-        models["vlm"] = {"name": "local", "weights": flags["caption_model_path"]}
+    elif flags.get("filler") == PROPAINTER:
+        models["filler"] = {"name": PROPAINTER, **propainter_tuning(flags)}
+    if _inpainter(flags) == "sd15":
+        given = {"weights": flags.get("anchor_model_path"), "steps": flags.get("anchor_steps")}
+        models["inpainter"] = {"name": "sd15", **{k: v for k, v in given.items() if v}}
+    captioner = _captioner(flags)
+    if captioner is not None:
+        weights = flags["caption_model_path"]
+        if captioner == "worker":
+            models["captioner"] = {"name": "worker", "weights": weights, "environment": flags["caption_env"]}
+        else:
+            models["vlm"] = {"name": "local", "weights": weights}
     return {"models": models} if models else {}
 
 

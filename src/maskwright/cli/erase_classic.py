@@ -47,7 +47,7 @@ WORDS = _flags(
     click.option("--text_guidance_scale", type=float),
 )
 CAPTION = _flags(
-    click.option("--caption_env"),
+    click.option("--caption_env", help="The environment that --caption_model_path runs in: a path, venv or conda."),
     click.option("--caption_model_path"),
     click.option("--force_recaption", is_flag=True),
 )
@@ -62,15 +62,15 @@ SIZES = _flags(
     click.option("--phase1_W", "phase1_w", type=int, default=432),
     click.option("--phase1_H", "phase1_h", type=int, default=240),
     click.option("--video_length", type=int, help="Frames from the start; 0 or less: all."),
-    click.option("--height", type=int),
-    click.option("--width", type=int),
+    click.option("--height", type=int, help="Phase 3 works within this; the result keeps the clip's size."),
+    click.option("--width", type=int, help="The same for the width."),
 )
 FILLING = _flags(
-    click.option("--ref_stride", type=int),
-    click.option("--neighbor_length", type=int),
-    click.option("--subvideo_length", type=int),
-    click.option("--mask_dilation_iter", type=int),
-    click.option("--skip_phase1_if_exists", is_flag=True),
+    click.option("--ref_stride", type=int, help="For --filler propainter-worker."),
+    click.option("--neighbor_length", type=int, help="For --filler propainter-worker."),
+    click.option("--subvideo_length", type=int, help="For --filler propainter-worker."),
+    click.option("--mask_dilation_iter", type=int, help="The mask grows by so many pixels."),
+    click.option("--skip_phase1_if_exists", is_flag=True, help="Always so."),
     click.option("--filler", help="The filler of phase 3 [lite; diffueraser when its weights are named]."),
     click.option("--seed", type=int),
 )
@@ -78,7 +78,7 @@ SHOWING = _flags(
     click.option("--save_comparison", is_flag=True),
     click.option("--comparison_fps", type=float),
     click.option("--no_metrics", is_flag=True),
-    click.option("--skip_vfid", is_flag=True),
+    click.option("--skip_vfid", is_flag=True, help="Always so."),
 )
 WEIGHTS = _flags(
     *(
@@ -140,4 +140,5 @@ def _run(flags: dict[str, Any], *, captions: bool) -> None:
 
     if flags["input_video"] is None and flags["dataset"] is None:
         raise BadSettings("no clip was given.", "Give --input_video and --input_mask, or --dataset with its roots.")
-    report_rows(run_classic(flags, captions=captions, tell=told(quiet=False)), as_json=False)
+    rows = run_classic(flags, captions=captions, tell=told(quiet=False), warn=lambda line: click.echo(line, err=True))
+    report_rows(rows, as_json=False)

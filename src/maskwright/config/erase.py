@@ -33,7 +33,8 @@ class EraseSettings(Frozen):
     inpainter: str | None = None
     """What paints the anchor frame; none: the one under models.inpainter."""
     captioner: str | None = None
-    """What says what the background is; `vlm` asks the vision-language model of the settings."""
+    """What says what the background is; `vlm` asks the vision-language model of the settings, `worker` the one under
+    models.captioner (weights, environment) in a process and environment of its own."""
     frames: FrameStrategy = "best"
     """The frames that are described."""
     sample_frames: int = Field(3, ge=1, le=16)

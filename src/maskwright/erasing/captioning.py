@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import resources
 
 from maskwright.erasing.preparing import greyed
@@ -13,6 +14,7 @@ from maskwright.runs.steps import hash_value
 from maskwright.values import Image, Mask
 
 MOST_WORDS = 30
+MOST_TOKENS = 96
 _FOREGROUND = re.compile(
     r"\b(person|people|man|men|woman|women|boy|girl|child|children|player|pedestrian|cyclist|rider|dancer|athlete|"
     r"dog|cat|bird|horse|animal|car being|grey (?:area|region|box|shape|silhouette)|gray (?:area|region|box|shape|"
@@ -51,31 +53,46 @@ def tidy(text: str) -> str:
     return re.sub(r"^(?:answer|sentence|background|description)\s*:\s*", "", text, flags=re.IGNORECASE).strip(" \"'")
 
 
-class VlmCaptioner:
-    """Asks a vision-language model; an answer that breaks the rules is asked again once."""
+Answers = Callable[[Sequence[Question]], Sequence[str]]
 
-    def __init__(self, vlm: Vlm) -> None:
-        self.vlm = vlm
-        self.name = vlm.name
+
+class AskingCaptioner:
+    """One sentence from what answers questions, several at once; answers that break the rules are asked again once."""
+
+    def __init__(self, name: str, answers: Answers) -> None:
+        self.name = name
+        self._answers = answers
 
     def caption(self, images: Sequence[Image], masks: Sequence[Mask]) -> str:
         """One sentence for all; raises BadReply when the model keeps breaking the rules."""
         shown = [Image(greyed(i.pixels, m.array)) for i, m in zip(images, masks, strict=True)]
-        said = [self._ask(question("describe"), (image,)) for image in shown]
+        said = self._ask([Question(question("describe"), (image,), max_tokens=MOST_TOKENS) for image in shown])
         if len(said) == 1:
             return said[0]
-        return self._ask(question("merge").replace("{sentences}", "\n".join(f"- {s}" for s in said)), ())
+        text = question("merge").replace("{sentences}", "\n".join(f"- {s}" for s in said))
+        return self._ask([Question(text, (), max_tokens=MOST_TOKENS)])[0]
 
-    def _ask(self, text: str, images: tuple[Image, ...]) -> str:
-        answer = tidy(self.vlm.reply(Question(text, images, max_tokens=96)).text)
-        broken = fault(answer)
-        if broken is None:
-            return answer
-        more = question("again").replace("{fault}", broken)
-        answer = tidy(self.vlm.reply(Question(f"{text}\n\n{more}", images, max_tokens=96)).text)
-        broken = fault(answer)
-        if broken is not None:
-            raise BadReply(
-                f"{self.name} describes the background against the rules: {broken}.", "Write prompt= yourself."
-            )
-        return answer
+    def _ask(self, asked: Sequence[Question]) -> list[str]:
+        said = [tidy(text) for text in self._answers(asked)]
+        broken = {i: why for i, text in enumerate(said) if (why := fault(text)) is not None}
+        if not broken:
+            return said
+        more = [replace(asked[i], text=f"{asked[i].text}\n\n{_again(why)}") for i, why in broken.items()]
+        for i, text in zip(broken, self._answers(more), strict=True):
+            said[i] = tidy(text)
+            why = fault(said[i])
+            if why is not None:
+                message = f"{self.name} describes the background against the rules: {why}."
+                raise BadReply(message, "Write prompt= yourself.")
+        return said
+
+
+def _again(why: str) -> str:
+    return question("again").replace("{fault}", why)
+
+
+class VlmCaptioner(AskingCaptioner):
+    """Asks a vision-language model."""
+
+    def __init__(self, vlm: Vlm) -> None:
+        super().__init__(vlm.name, lambda asked: [vlm.reply(each).text for each in asked])
