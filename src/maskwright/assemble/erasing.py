@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def run_clip(
     cancel: Cancel | None = None,
     force: Sequence[str] = (),
     tell: Callable[[Progress], None] | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """The steps of one clip of a run, written into the ledger; its files come to the top of a run of one clip."""
     job = as_job(run.item(str(spec["name"])), spec)
     engines = make_engines(settings, resolved or resolve())
@@ -131,6 +131,7 @@ def run_clip(
                 if run.ledger.get(job.name, news.step) is None:
                     run.ledger.begin(job.name, news.step)
                 run.ledger.end(job.name, news.step, "done")
+                step = ""
             yield news
     except BaseException as error:
         if step:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ from maskwright.runs.ledger import Ledger
 
 Row = dict[str, Any]
 Tell = Callable[[Progress], None]
+ENDED = ("done", "kept", "skipped")
+FORCED_IN = {
+    "1": ("coarse",), "masks": ("coarse",), "coarse": ("coarse",), "2": ("caption",), "caption": ("caption",),
+    "3": ("refine",), "anchor": ("refine",), "refine": ("refine",), "output": ("output",), "all": ("coarse", "caption"),
+}  # fmt: skip
+"""What --force names -> the stages, on Ray, that do it."""
 
 
 def run_clips(
@@ -30,15 +38,21 @@ def run_clips(
     resolved: Settings | None = None,
     force: Sequence[str] = (),
     workers: int = 1,
+    ray: Mapping[str, Any] | None = None,
     tell: Tell | None = None,
     cancel: Cancel | None = None,
 ) -> list[Row]:
-    """One row a clip: clip, status done | failed, files, error. With one clip its error is raised."""
+    """One row a clip: clip, status done | failed, files, error. With one clip its error is raised.
+
+    `ray`: work on a Ray cluster, {"address": ..., "gpus": ...}, `workers` clips at once (1: one a core).
+    """
     resolved = resolved or resolve()
     with open_run(Path(out), specs, settings) as run:
-        if len(specs) == 1:
+        if ray is not None:
+            rows = _over_ray(run, specs, settings, resolved, force=force, workers=workers, ray=ray)
+        elif len(specs) == 1:
             return [_finish(run, specs[0], settings, resolved, force=force, tell=tell, cancel=cancel)]
-        if workers > 1:
+        elif workers > 1:
             rows = _in_processes(run, specs, settings, resolved, force=force, workers=workers)
         else:
             rows = [_attempt(run, spec, settings, resolved, force=force, tell=tell, cancel=cancel) for spec in specs]
@@ -48,25 +62,29 @@ def run_clips(
 
 def _finish(
     run: RunFolder, spec: Mapping[str, Any], settings: EraseSettings, resolved: Settings, *, force: Sequence[str],
-    tell: Tell | None = None, cancel: Cancel | None = None,
+    tell: Tell | None = None, cancel: Cancel | None = None, until: str = "output",
 ) -> Row:  # fmt: skip
+    """The clip brought to the step `until`."""
     files: dict[str, str] = {}
     steps: dict[str, str] = {}
-    for news in run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell):
-        steps[news.step] = news.state
-        files = dict(news.detail.get("files", files))
-        if tell is not None:
-            tell(news)
+    with closing(run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell)) as rounds:
+        for news in rounds:
+            steps[news.step] = news.state
+            files = dict(news.detail.get("files", files))
+            if tell is not None:
+                tell(news)
+            if news.step == until != "output" and news.state in ENDED:
+                break
     return {"clip": spec["name"], "status": "done", "files": files, "steps": steps, "error": None}
 
 
 def _attempt(
     run: RunFolder, spec: Mapping[str, Any], settings: EraseSettings, resolved: Settings, *, force: Sequence[str],
-    tell: Tell | None = None, cancel: Cancel | None = None,
+    tell: Tell | None = None, cancel: Cancel | None = None, until: str = "output",
 ) -> Row:  # fmt: skip
     """The clip's row, failed or done; only what ends the whole run is raised."""
     try:
-        return _finish(run, spec, settings, resolved, force=force, tell=tell, cancel=cancel)
+        return _finish(run, spec, settings, resolved, force=force, tell=tell, cancel=cancel, until=until)
     except (Cancelled, BudgetSpent, StorageError):
         raise
     except MaskwrightError as error:
@@ -101,6 +119,33 @@ def _in_processes(
     return [done[str(spec["name"])] for spec in specs]
 
 
+def _over_ray(
+    run: RunFolder, specs: Sequence[Mapping[str, Any]], settings: EraseSettings, resolved: Settings, *,
+    force: Sequence[str], workers: int, ray: Mapping[str, Any],
+) -> list[Row]:  # fmt: skip
+    """Each phase of each clip as a task; the run's lock stays here."""
+    from maskwright.erasing.on_ray import clips_on_ray
+
+    about = {"erase": settings.model_dump(mode="json"), "resolved": resolved.to_json(), "force": list(force)}
+    work = partial(_stage_elsewhere, str(run.path.resolve()), about)
+    placed = [_absolute(spec) for spec in specs]
+    at_once = workers if workers > 1 else 0
+    done = {row["clip"]: row for row in clips_on_ray(work, placed, clips_at_once=at_once, **ray)}
+    return [done[str(spec["name"])] for spec in specs]
+
+
+def _absolute(spec: Mapping[str, Any]) -> Row:
+    """The clip's files by paths that hold in any working folder."""
+    paths = {k: str(Path(spec[k]).resolve()) for k in ("video", "mask", "prompt_file") if spec.get(k)}
+    return {**spec, **paths}
+
+
+def _stage_elsewhere(out: str, about: Mapping[str, Any], spec: Mapping[str, Any], until: str) -> Row:
+    """`force` acts in the first stage that does the step; a later one must not do it once more."""
+    mine = [name for name in about["force"] if until in FORCED_IN.get(name, ())]
+    return _elsewhere(out, dict(spec), {**about, "force": mine}, until)
+
+
 class _Borrowed(RunFolder):
     """A run folder whose lock another process holds."""
 
@@ -113,12 +158,12 @@ class _Borrowed(RunFolder):
         self.ledger.close()
 
 
-def _elsewhere(out: str, spec: Row, about: Mapping[str, Any]) -> Row:
+def _elsewhere(out: str, spec: Row, about: Mapping[str, Any], until: str = "output") -> Row:
     settings = EraseSettings.model_validate(about["erase"])
     values = {k: v for k, v in about["resolved"].items() if k != "preset"}
     resolved = Settings(about["resolved"]["preset"], values)
     with _Borrowed(Path(out), "erase", {"clips": [spec, spec]}) as run:
-        return _attempt(run, spec, settings, resolved, force=about["force"])
+        return _attempt(run, spec, settings, resolved, force=about["force"], until=until)
 
 
 def status(out: str | Path) -> list[Row]:

@@ -61,6 +61,9 @@ def erase() -> None:
 @click.option("--video-root", type=click.Path(path_type=Path), help="The data set's clips.")
 @click.option("--mask-root", type=click.Path(path_type=Path), help="The data set's masks.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Clips at once.")
+@click.option("--on", "where", type=click.Choice(["local", "ray"]), default="local", help="Where to work.")
+@click.option("--address", help="A Ray cluster's address (auto: the one this machine belongs to).")
+@click.option("--gpus", type=float, default=0.0, help="Share of a GPU for each Ray task that runs models.")
 @click.option("--dilate", type=int, help="Grow the mask by so many pixels.")
 @click.option("--union", type=int, help="Join each mask with those of so many frames around it.")
 @click.option("--feather", type=int, help="Fade the fill over so many pixels.")
@@ -96,7 +99,8 @@ def clip_command(out: Path, as_json: bool, **options: Any) -> None:
     settings = _settings(resolved, options)
     specs = _specs(options)
     force = [*options["force"], *(["caption"] if options["force_recaption"] else [])]
-    _work(out, specs, settings, resolved=resolved, force=force, workers=options["workers"], as_json=as_json)
+    ray = {"address": options["address"], "gpus": options["gpus"]} if options["where"] == "ray" else None
+    _work(out, specs, settings, resolved=resolved, force=force, workers=options["workers"], ray=ray, as_json=as_json)
 
 
 @erase.command("status")
@@ -180,11 +184,12 @@ def _specs(options: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _work(
     out: Path, specs: list[dict[str, Any]], settings: EraseSettings, *, resolved: Any, force: Any, workers: int,
-    as_json: bool,
+    as_json: bool, ray: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     from maskwright.assemble.erasing_runs import run_clips
 
-    rows = run_clips(out, specs, settings, resolved=resolved, force=force, workers=workers, tell=told(quiet=as_json))
+    more = {"force": force, "workers": workers, "ray": ray, "tell": told(quiet=as_json)}
+    rows = run_clips(out, specs, settings, resolved=resolved, **more)
     report_rows(rows, as_json=as_json)
 
 
