@@ -36,17 +36,9 @@ def best_distinct(chances: NDArray[np.float32], pool: Pool, iou: float, limit: i
     for i in ranked.tolist():
         if len(kept) == limit:
             break
-        if not kept or float(overlaps(pool, i, kept).max()) < iou:
+        if not kept or float(pool.overlaps[i, kept].max()) < iou:
             kept.append(i)
     return kept
-
-
-def overlaps(pool: Pool, one: int, others: list[int]) -> NDArray[np.float64]:
-    """IoU of candidate `one` with each of `others`."""
-    bits = pool.stack.packed
-    shared = np.bitwise_count(bits[one] & bits[others]).sum(axis=1, dtype=np.int64)
-    union = pool.stack.areas[one] + pool.stack.areas[others] - shared
-    return np.where(union > 0, shared / np.maximum(union, 1), 1.0)
 
 
 def instances(chances: NDArray[np.float32], pool: Pool, settings: FindSettings) -> list[int]:

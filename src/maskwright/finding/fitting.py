@@ -28,28 +28,42 @@ class Fit:
     many: bool = False
 
 
-SIZE_EXPONENT = 0.2
+SIZE_EXPONENT = 0.3
 """How much more likely a larger region is a whole thing than a part of one."""
+QUALITY_EXPONENT = 2.0
+"""How much what the segmenter thinks of a region counts."""
 
 
-def fit_phrase(text: str, scene: Scene, rank: Rank, quality: NDArray[np.float32]) -> Fit:
-    """The fit of each candidate of the scene; `quality` (K,) is what the segmenter thinks of each."""
+def fit_phrase(
+    text: str, scene: Scene, rank: Rank, quality: NDArray[np.float32], overlaps: Callable[[], NDArray[np.float64]]
+) -> Fit:
+    """The fit of each candidate of the scene; `quality` (K,) is what the segmenter thinks of each, `overlaps` gives
+    their IoU with each other, (K, K)."""
     if not len(scene):
         return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
     phrase = parse(text)
     found = fit(scene, phrase, rank)
-    chances = among_things(found.chances.astype(np.float32), quality, scene.areas)
+    chances = among_things(found.chances.astype(np.float32), quality, scene.areas, overlaps())
     return Fit(chances, found.none, found.trace, found.known, phrase.many)
 
 
 def among_things(
-    chances: NDArray[np.float32], quality: NDArray[np.float32], areas: NDArray[np.float32]
+    chances: NDArray[np.float32],
+    quality: NDArray[np.float32],
+    areas: NDArray[np.float32],
+    overlaps: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """The chances with regard to which regions are things at all: phrases mean wholes, while a noun fits a thing's
-    parts as well. The best chance keeps its value."""
-    weighed = chances * np.maximum(quality, 0.01) * np.maximum(areas, 1e-6) ** SIZE_EXPONENT
-    most = float(weighed.max()) if len(weighed) else 0.0
-    return np.asarray(weighed * (float(chances.max()) / most) if most > 0 else chances, dtype=np.float32)
+    parts as well. What counts is a region's own chance and the overlap to be expected with the thing meant, should it
+    be another candidate: so a region that many likely ones agree with wins over a lone one. The best chance keeps its
+    value."""
+    weighed = chances * np.maximum(quality, 0.01) ** QUALITY_EXPONENT * np.maximum(areas, 1e-6) ** SIZE_EXPONENT
+    total = float(weighed.sum())
+    if total <= 0:
+        return chances
+    expected = overlaps @ (weighed / total)
+    joined = weighed * np.sqrt(expected)
+    return np.asarray(joined * (float(chances.max()) / float(joined.max())), dtype=np.float32)
 
 
 def mixed(fits: list[tuple[Fit, float]]) -> Fit:

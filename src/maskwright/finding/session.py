@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -45,6 +46,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.masks)
 
+    @cached_property
+    def overlaps(self) -> NDArray[np.float64]:
+        """(K, K) IoU of the candidates with each other."""
+        return self.stack.iou(self.stack)
+
 
 @dataclass(eq=False)
 class FindSession:
@@ -80,7 +86,8 @@ class FindSession:
     def fit(self, pool: Pool, phrase: str, meter: Meter) -> Fit:
         """How well each candidate of the pool fits the phrase."""
         with meter.stage("rank"):
-            return fit_phrase(phrase, self._scene(pool), lambda nouns: self._rank(pool, nouns), pool.quality)
+            nouns = partial(self._rank, pool)
+            return fit_phrase(phrase, self._scene(pool), nouns, pool.quality, lambda: pool.overlaps)
 
     def full_size(self, mask: NDArray[np.bool_]) -> Mask:
         """A mask of `shown` as a Mask of the whole picture."""
