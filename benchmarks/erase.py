@@ -1,18 +1,22 @@
-"""Measures the embedded eraser: `python benchmarks/erase.py --data FOLDER [--only quality speed memory]`.
+"""Measures the eraser: `python benchmarks/erase.py --data FOLDER [--only quality speed memory ablation tiny]`.
 
 quality: the completion protocol on FOLDER/clips; speed: frames a second on one core; memory: the largest resident size
-after 60 and after all (600) frames of 1280x720. Writes docs/benchmarks/erase.md and .json.
+after 60 and after all (600) frames of 1280x720; ablation: anchor x text x scale and caption sources with the embedded
+filler; tiny: the same with a DiffuEraser of random weights (--tiny, needs torch). Writes docs/benchmarks/erase.md and
+.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +28,32 @@ from writing import PAGES, table, write_page
 
 from maskwright.assemble.loading import load
 from maskwright.bench.erase import bench_erase
+from maskwright.bench.erase_ablation import Parts, ablate
+from maskwright.bench.erase_cases import GREY, Case, completion_cases
+from maskwright.media.videos import open_clip
 from maskwright.ports import FillOptions
 
 cv2.setNumThreads(1)
 EARLY_FRAMES = 60
-PARTS = ("quality", "speed", "memory")
+TINY_FRAMES = 22
+ABLATION = (
+    "## What each part is worth: the embedded filler\n\nMeans over the cases of the completion protocol. The last column"
+    " is the mean difference inside the holes from the table's first row, in grey levels: 0 says that a setting did"
+    " nothing. The embedded filler understands no words, so text, scale and caption must show 0 there; only the anchor"
+    " can act, where no frame shows what is behind the hole."
+)
+TINY = (
+    "## The same machinery on a tiny DiffuEraser\n\nRandom weights: the numbers say only that anchor, words and scale"
+    " reach the model and change its frames, and that settings which must not act do not. They say nothing about"
+    " quality; what the real model gains from an anchor or from text has not been measured here."
+)
+PARTS = ("quality", "speed", "memory", "ablation", "tiny")
+MANUAL = {
+    "car-shadow": "a paved street with patches of shade along a stone wall and parked cars",
+    "judo": "a sports hall with green and yellow mats and plain walls under even light",
+    "tiny": "a sunny park",
+}
+"""Backgrounds in a person's words; other clips have none and are left out of that row."""
 
 
 class Panned(Sequence[Any]):
@@ -104,6 +129,23 @@ def memory(frames: int) -> list[dict[str, Any]]:
     return rows
 
 
+def ablation(data: Path) -> dict[str, Any]:
+    lite = load("filler", "lite")
+    parts = Parts(lite, load("inpainter", "lite"), load("captioner", "lite"), words=MANUAL)
+    return ablate(completion_cases(data / "clips"), parts, scales=(2.0,), tell=print)
+
+
+def tiny(folder: Path) -> dict[str, Any]:
+    """The machinery at every setting, on the first frames of the clip that lies beside the tiny weights."""
+    with open_clip(folder / "video.mp4") as clip, open_clip(folder / "mask.mp4") as marks:
+        truth = [clip.frames[i].copy() for i in range(TINY_FRAMES)]
+        masks = [marks.frames[i].max(axis=2) > 127 for i in range(TINY_FRAMES)]
+    given = [np.where(mask[:, :, None], np.uint8(GREY), frame) for frame, mask in zip(truth, masks, strict=True)]
+    filler = load("filler", "diffueraser", weights=folder / "weights", device="cpu")
+    parts = Parts(filler, load("inpainter", "lite"), load("captioner", "lite"), load("filler", "lite"), MANUAL)
+    return ablate([Case("tiny", given, masks, truth)], parts, scales=(1.5, 3.0), tell=print)
+
+
 def page(values: dict[str, Any]) -> str:
     parts = []
     if "quality" in values:
@@ -128,19 +170,40 @@ def page(values: dict[str, Any]) -> str:
             "## Memory\n\n1280x720, largest resident size after so many frames of one clip.\n\n"
             + table(["frames", "MiB"], rows)
         )
+    for name, text in (("ablation", ABLATION), ("tiny", TINY)):
+        if name in values:
+            parts.append(text + "\n\n" + ablation_tables(values[name]))
     return "\n\n".join(parts)
+
+
+def ablation_tables(found: dict[str, Any]) -> str:
+    def on(value: bool) -> str:
+        return "on" if value else "off"
+
+    keys = ("hole_psnr", "warping", "unlike")
+    heads = ["anchor", "text", "scale", "hole PSNR", "warping", "unlike the first row"]
+    rows = [[on(r["anchor"]), on(r["text"]), r["scale"] or "-", *(r[k] for k in keys)] for r in found["modes"]]
+    more = [[r["source"], r.get("cases", 0), *(r.get(k, r.get("skipped", "")) for k in keys)] for r in found["captions"]]
+    sources = table(["caption", "cases", "hole PSNR", "warping", "unlike the first row"], more)
+    return table(heads, rows) + "\n\nAnchor and text on, scale 2, by who wrote the caption:\n\n" + sources
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=[])
+    parser.add_argument("--tiny", type=Path, help="A folder like diffueraser_tiny [DATA/../diffueraser_tiny].")
     parser.add_argument("--frames", type=int, default=600, help="Length of the clip that memory is measured on.")
     args = parser.parse_args()
     for part in args.only or PARTS:
-        if part == "quality" and args.data is None:
+        small = args.tiny or (args.data or Path()).parent / "diffueraser_tiny"
+        if part in ("quality", "ablation") and args.data is None:
             continue
-        found = {"quality": lambda: quality(args.data), "speed": speed, "memory": lambda: memory(args.frames)}[part]()
+        if part == "tiny" and not (small.is_dir() and importlib.util.find_spec("torch")):
+            print("tiny: left out, needs torch and the weights (--tiny)")
+            continue
+        found = {"quality": lambda: quality(args.data), "speed": speed, "memory": lambda: memory(args.frames),
+                 "ablation": lambda: ablation(args.data), "tiny": partial(tiny, small)}[part]()  # fmt: skip
         old = PAGES / "erase.json"
         values = {**(json.loads(old.read_text())["values"] if old.exists() else {}), part: found}
         write_page("erase", "Erase", page(values), values)
