@@ -112,8 +112,6 @@ def test_disk_cache_serves_threads(tmp_path: Path) -> None:
                 assert cache.get(f"{name}-{i}") == f"{name}-{i}".encode()
         except Exception as error:  # noqa: BLE001 - carried to the main thread
             failed.append(error)
-        finally:
-            cache.close()
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:

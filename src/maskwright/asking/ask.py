@@ -108,7 +108,7 @@ class Asker:
         if len(questions) < 2 or self.concurrency == 1:
             return [self._ask_within_budget(q) for q in questions]
         with ThreadPoolExecutor(min(len(questions), self.concurrency), "ask") as pool:
-            return list(pool.map(self._ask_in_thread, questions))
+            return list(pool.map(self._ask_within_budget, questions))
 
     def _ask_batch(self, questions: Sequence[Question]) -> list[Answer | Abstain]:
         """The unknown questions in one batch; those whose replies are unusable are asked again one by one."""
@@ -135,13 +135,6 @@ class Asker:
         if not cached:
             self._remember(key, reply)
         return answer
-
-    def _ask_in_thread(self, question: Question) -> Answer | Abstain:
-        try:
-            return self._ask_within_budget(question)
-        finally:
-            if self.cache is not None:
-                self.cache.close()  # this thread's connection ends with it
 
     def _ask_within_budget(self, question: Question) -> Answer | Abstain:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -59,61 +60,57 @@ class MemoryCache(Generic[T]):
             self._used -= self._values.pop(key)[1]
 
 
+_CACHE_SCHEMA = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "CREATE TABLE IF NOT EXISTS entries"
+    " (key TEXT PRIMARY KEY, value BLOB NOT NULL, size INTEGER NOT NULL, used REAL NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS by_use ON entries (used)",
+)
+
+
 class DiskCache:
     """Bytes by text key in one SQLite file (WAL), least recently used out first."""
 
     def __init__(self, path: str | Path, max_bytes: int = 512 * 2**20) -> None:
         self.path, self.max_bytes = Path(path), max_bytes
-        self._local = threading.local()
+        self._lock = threading.Lock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._connection() as connection:
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS entries"
-                    " (key TEXT PRIMARY KEY, value BLOB NOT NULL, size INTEGER NOT NULL, used REAL NOT NULL)"
-                )
-                connection.execute("CREATE INDEX IF NOT EXISTS by_use ON entries (used)")
+            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._closing = weakref.finalize(self, self._db.close)
+            for statement in _CACHE_SCHEMA:
+                self._db.execute(statement)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
                 f"the cache {self.path} cannot be opened: {error}.", "Remove it, or choose another cache folder."
             ) from error
 
     def get(self, key: str) -> bytes | None:
-        with self._connection() as connection:
-            row = connection.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
+        with self._lock:
+            row = self._db.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
             if row is None:
                 return None
-            connection.execute("UPDATE entries SET used = ? WHERE key = ?", (time.time(), key))
+            self._db.execute("UPDATE entries SET used = ? WHERE key = ?", (time.time(), key))
             return bytes(row[0])
 
     def put(self, key: str, value: bytes) -> None:
         if len(value) > self.max_bytes:
             return
-        with self._connection() as connection:
-            connection.execute(
+        with self._lock:
+            self._db.execute(
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (key, value, len(value), time.time())
             )
-            self._shrink(connection)
+            self._shrink()
 
-    def _shrink(self, connection: sqlite3.Connection) -> None:
-        used = connection.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()[0]
+    def _shrink(self) -> None:
+        used = self._db.execute("SELECT COALESCE(SUM(size), 0) FROM entries").fetchone()[0]
         while used > self.max_bytes:
-            key, size = connection.execute("SELECT key, size FROM entries ORDER BY used LIMIT 1").fetchone()
-            connection.execute("DELETE FROM entries WHERE key = ?", (key,))
+            key, size = self._db.execute("SELECT key, size FROM entries ORDER BY used LIMIT 1").fetchone()
+            self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
             used -= size
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=True)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            self._local.connection = connection
-        return connection
-
     def close(self) -> None:
-        """Closes this thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        """Closes the file; happens by itself when the cache is no longer used."""
+        with self._lock:
+            self._closing()

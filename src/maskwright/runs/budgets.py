@@ -82,8 +82,3 @@ class RunCache(DiskCache):
         super().put(key, value)
         if self._shared is not None:
             self._shared.put(key, value)
-
-    def close(self) -> None:
-        super().close()
-        if self._shared is not None:
-            self._shared.close()
