@@ -6,7 +6,8 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,9 @@ BROWSER_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-
                  "--disable-component-update", "--disable-sync")  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
-    """(address, desk) of a studio with the embedded models on a free port."""
-    pytest.importorskip("gradio", reason="the studio extra is not installed")
+@contextmanager
+def running(root: Path) -> Iterator[tuple[str, Any]]:
+    """(address, desk) of a studio in this process with the embedded models, on a free port."""
     import uvicorn
 
     from maskwright.studio.desk import Desk
@@ -30,7 +30,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    desk = Desk(resolve({"studio": {"port": port}}, environment={}), root=tmp_path_factory.mktemp("studio"))
+    desk = Desk(resolve({"studio": {"port": port}}, environment={}), root=root)
     server = uvicorn.Server(uvicorn.Config(make_app(desk), host="127.0.0.1", port=port, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -40,6 +40,21 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]
     yield f"http://127.0.0.1:{port}", desk
     server.should_exit = True
     thread.join(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """The studio that most tests visit."""
+    pytest.importorskip("gradio", reason="the studio extra is not installed")
+    with running(tmp_path_factory.mktemp("studio")) as found:
+        yield found
+
+
+@pytest.fixture
+def restarted(tmp_path: Path) -> Iterator[Callable[[], tuple[str, Any]]]:
+    """Starts a studio on what another left in tmp_path/kept."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(running(tmp_path / "kept"))
 
 
 @pytest.fixture(scope="session")

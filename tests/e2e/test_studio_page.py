@@ -33,7 +33,7 @@ def _click(page: Any, x: float, y: float) -> None:
     width, height = page.evaluate(
         "() => { const i = document.querySelector('#mw-picture img'); return [i.naturalWidth, i.naturalHeight] }"
     )
-    scale = min(box["width"] / width, box["height"] / height)
+    scale = min(box["width"] / width, box["height"] / height, 1)
     left, top = (box["width"] - scale * width) / 2, (box["height"] - scale * height) / 2
     page.mouse.click(box["x"] + left + x * scale, box["y"] + top + y * scale)
 

@@ -16,7 +16,7 @@ from maskwright.errors import BadImage, BadMask, Busy, Cancelled, InputError
 from maskwright.models.segmenters.fake import FakeSegmenter
 from maskwright.studio import marking
 from maskwright.studio.desk import Desk
-from maskwright.studio.drawing import VIEWS, draw, overview, strokes_of
+from maskwright.studio.drawing import VIEWS, draw, numbers, overview, scaled, shown_scale, strokes_of
 from maskwright.studio.handing import KINDS, hand_out
 from maskwright.studio.jobs import Job, Jobs
 from maskwright.studio.laned import LanedModels
@@ -161,11 +161,11 @@ def test_the_single_lock_gives_the_same_answers() -> None:
 
 
 def test_eight_threads_get_what_a_lone_user_gets(disc: tuple[Image, Mask]) -> None:
-    """8 threads x 25 requests on shared, merged, laned models: bit-equal to serial calls."""
+    """8 threads x 200 requests on shared, merged, laned models: bit-equal to serial calls."""
     image, _ = disc
     plain = FakeSegmenter()
     embedding = plain.encode(image)
-    prompts = [Prompt([(10 + 7 * i % 100, 8 + 5 * i % 70)]) for i in range(25)]
+    prompts = [Prompt([(10 + 7 * i % 100, 8 + 5 * i % 70)]) for i in range(200)]
     expected = [plain.predict(embedding, [prompt])[0] for prompt in prompts]
     models = LanedModels(lambda kind: FakeSegmenter())
     shared = models.get("segmenter")
@@ -176,10 +176,11 @@ def test_eight_threads_get_what_a_lone_user_gets(disc: tuple[Image, Mask]) -> No
             return [shared.predict(mine, [prompt])[0] for prompt in prompts]
 
     for answers in _together([lambda n=n: visit(str(n)) for n in range(8)]):
-        assert len(answers) == 25
+        assert len(answers) == 200
         for found, wanted in zip(answers, expected, strict=True):
             np.testing.assert_array_equal(found.masks, wanted.masks)
             np.testing.assert_array_equal(found.scores, wanted.scores)
+    print("\n8 threads x 200 requests: every answer bit-equal to serial")
     assert len(models.embeddings) == 1
     models.close()
 
@@ -354,9 +355,28 @@ def test_views_show_the_mask_without_changing_the_picture(desk: Desk, disc: tupl
     desk.take(session, disc[1], "given")
     shown = draw(session, view)
     assert shown is not None
-    assert shown.shape == disc[0].pixels.shape
-    assert np.array_equal(shown, disc[0].pixels) == (view == "plain")
+    plain = scaled(disc[0], shown_scale(disc[0])).pixels
+    assert shown.shape == plain.shape
+    assert np.array_equal(shown, plain) == (view == "plain")
     assert overview(disc[0], [disc[1]]).shape == shown.shape
+
+
+@pytest.mark.parametrize(("side", "scale"), [(2560, 0.5), (1280, 1.0), (600, 1.0), (192, 3.0), (1, 400.0)])
+def test_tiny_pictures_are_shown_large_and_large_ones_small(side: int, scale: float) -> None:
+    assert shown_scale(Image(np.zeros((1, side, 3), np.uint8))) == scale
+
+
+def test_regions_are_numbered_with_the_smallest_on_top() -> None:
+    """What the page lights up under the pointer is what a click takes."""
+    picture, masks = Image(np.zeros((300, 500, 3), np.uint8)), []
+    for half in (5, 100, 40):
+        array = np.zeros((300, 500), np.bool_)
+        array[150 - half : 150 + half, 250 - half : 250 + half] = True
+        masks.append(Mask(array))
+    found = numbers(picture, masks)
+    for x, y in ((250, 150), (280, 150), (330, 150), (10, 10)):
+        taken = marking.smallest_at([m.array for m in masks], (x, y))
+        assert found[y, x].tolist() == [0 if taken is None else taken + 1, 0, 0]
 
 
 def test_large_pictures_are_shown_small_and_strokes_come_back_large() -> None:
@@ -422,6 +442,55 @@ def test_a_job_is_stopped_and_an_interrupted_one_is_told(tmp_path: Path) -> None
     job.cancel.set()
     assert _wait(job).state == "stopped"
     jobs.close()
+
+
+def test_work_going_on_when_the_studio_stops_is_interrupted_not_stopped(tmp_path: Path) -> None:
+    jobs = Jobs(at_once=1)
+    job = jobs.start("test", "s", tmp_path, _endless)
+    while job.state != "running":
+        time.sleep(0.001)
+    jobs.close()
+    assert job.state == "interrupted"
+
+
+def test_a_job_s_link_opens_its_session_also_after_a_restart(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
+    settings = resolve(FAKES, environment={})
+    before = Desk(settings, root=tmp_path)
+    session = before.open()
+    before.open_picture(session, disc[0])
+    job = _wait(before.jobs.start("lift", session.id, session.folder, lambda job: {"files": []}))
+    assert before.open_by_job(job.id) is session
+    before.close()
+    after = Desk(settings, root=tmp_path)
+    assert after.open_by_job(job.id).id == session.id
+    for unknown in ("", "x" * 16, "../../etc/passwd", "*"):
+        with pytest.raises(InputError, match="no such job"):
+            after.open_by_job(unknown)
+    after.close()
+
+
+def test_a_session_whose_work_goes_on_is_not_swept(desk: Desk) -> None:
+    session = desk.open()
+    desk.sessions.idle_s = 0.0
+    job = desk.jobs.start("test", session.id, session.folder, _endless)
+    session.touched -= 1
+    desk.sessions.sweep()
+    assert desk.sessions.find(session.id) is session
+    job.cancel.set()
+    _wait(job)
+    session.touched -= 1
+    desk.sessions.sweep()
+    assert not session.folder.exists()
+
+
+def test_files_handed_out_are_removed_when_they_are_old(desk: Desk, tmp_path: Path) -> None:
+    given = tmp_path / "a.txt"
+    given.write_text("x")
+    offered = desk.offer(given)
+    assert offered.exists()
+    desk.sessions.idle_s = -1.0
+    desk.sessions.sweep()
+    assert not offered.exists()
 
 
 # -- words

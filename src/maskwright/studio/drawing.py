@@ -13,15 +13,16 @@ from maskwright.media.pictures import PALETTE, contour, mark, overlay
 from maskwright.studio.sessions import Session
 from maskwright.values import Box, Image, Mask
 
-SHOWN_SIDE = 1280
+SHOWN_SIDE, SMALL_SIDE = 1280, 400
 TINTS = (PALETTE[1], PALETTE[3], PALETTE[4], *PALETTE[5:], PALETTE[0], PALETTE[2])
 """Colours of objects; blue first: skin, leaves and red coats are what people click most."""
 VIEWS = ("tint", "outline", "dim", "plain")
 
 
 def shown_scale(picture: Image) -> float:
-    """Shown pixels per picture pixel."""
-    return min(1.0, SHOWN_SIDE / max(picture.size))
+    """Shown pixels per picture pixel; tiny pictures are shown whole times larger, as the page never does it itself."""
+    side = max(picture.size)
+    return float(-(-SMALL_SIDE // side)) if side < SMALL_SIDE else min(1.0, SHOWN_SIDE / side)
 
 
 def draw(session: Session, view: str = "tint", preview: Mask | None = None) -> NDArray[np.uint8] | None:
@@ -95,7 +96,8 @@ def scaled(picture: Image, scale: float) -> Image:
     if scale == 1.0:
         return picture
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return Image(cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return Image(cv2.resize(picture.pixels, size, interpolation=how))
 
 
 def _scaled_mask(mask: Mask, size: tuple[int, int]) -> Mask:

@@ -18,6 +18,7 @@ from maskwright.media.pictures import mark, overlay
 from maskwright.media.videos import Clip, open_clip
 from maskwright.plumbing.files import storage_errors
 from maskwright.studio.desk import Desk
+from maskwright.studio.drawing import scaled, shown_scale
 from maskwright.studio.jobs import Job
 from maskwright.studio.keeping import save
 from maskwright.studio.sessions import Session
@@ -114,12 +115,17 @@ def find_on_frame(desk: Desk, session: Session, index: int, phrase: str) -> Mask
 
 def draw_frame(film: Film, index: int) -> NDArray[np.uint8]:
     """A frame with its mask and clicks."""
-    image = Image(np.array(film.clip.frames[index]))
-    if index in film.masks:
-        image = overlay(image, film.masks[index])
-    clicks = film.clicks.get(index, [])
-    marked = mark(image, points=[(x, y) for x, y, _ in clicks], labels=[label for _, _, label in clicks])
-    return np.asarray(marked.pixels)
+    frame = Image(np.array(film.clip.frames[index]))
+    image = overlay(frame, film.masks[index]) if index in film.masks else frame
+    scale, clicks = shown_scale(frame), film.clicks.get(index, [])
+    points = [(x * scale, y * scale) for x, y, _ in clicks]
+    return np.asarray(mark(scaled(image, scale), points=points, labels=[label for _, _, label in clicks]).pixels)
+
+
+def place_on_frame(film: Film, place: tuple[int, int]) -> tuple[float, float]:
+    """A place of the drawn frame in the clip's own pixels."""
+    scale = shown_scale(Image(np.array(film.clip.frames[0])))
+    return (place[0] + 0.5) / scale, (place[1] + 0.5) / scale
 
 
 def track(desk: Desk, session: Session) -> Job:

@@ -82,7 +82,8 @@ def with_place(inner: Callable[..., Any]) -> Callable[..., Any]:
     """An event of `Frame.act` whose first value is the place (or index) that was clicked."""
 
     def event(request: gr.Request, place: gr.SelectData, sid: str, *values: Any) -> Any:
-        return inner(request, sid, place.index, *values)
+        outside = isinstance(place.index, list) and None in place.index
+        return inner(request, sid, [-1, -1] if place.index is None or outside else place.index, *values)
 
     event.__annotations__ = {"request": gr.Request, "place": gr.SelectData, "sid": str}
     return event

@@ -34,7 +34,7 @@
     const image = picture(), source = document.querySelector("#mw-regions img");
     if (!source?.naturalWidth || event.target !== image || !taking()) { if (canvas) hide(); return; }
     const map = numbers(source), box = image.getBoundingClientRect();
-    const scale = Math.min(box.width / map.width, box.height / map.height);
+    const scale = Math.min(box.width / map.width, box.height / map.height, 1);
     const x = Math.floor((event.clientX - box.left - (box.width - scale * map.width) / 2) / scale);
     const y = Math.floor((event.clientY - box.top - (box.height - scale * map.height) / 2) / scale);
     const at = 4 * (y * map.width + x), inside = x >= 0 && y >= 0 && x < map.width && y < map.height;

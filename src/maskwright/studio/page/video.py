@@ -6,7 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from maskwright.studio.filming import click_frame, draw_frame, erase_film, find_on_frame, need_film, open_film, track
+from maskwright.studio.filming import (
+    click_frame,
+    draw_frame,
+    erase_film,
+    find_on_frame,
+    need_film,
+    open_film,
+    place_on_frame,
+    track,
+)
 from maskwright.studio.page.frame import Frame, T, job_text, with_place
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import say
@@ -20,7 +29,7 @@ class VideoTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=320):
                 self.picture = gr.Image(label=T("fix"), type="numpy", format="webp", interactive=False, height=420,
-                                        elem_id="mw-frame-picture", elem_classes="mw-picture",
+                                        elem_id="mw-frame-picture", elem_classes="mw-picture", buttons=["fullscreen"],
                                         alt_text="One frame")  # fmt: skip
                 self.index = gr.Slider(0, 1, value=0, step=1, label=T("frame"), elem_id="mw-frame")
                 self.state = gr.HTML("", elem_id="mw-video-state", elem_classes="mw-status")
@@ -77,7 +86,8 @@ class VideoTab:
         return draw_frame(need_film(session), int(index))
 
     def click(self, session: Session, language: str, place: Any, index: float, inside: bool) -> tuple[Any, ...]:
-        mask = click_frame(self.desk, session, int(index), (place[0] + 0.5, place[1] + 0.5), inside=bool(inside))
+        at = place_on_frame(need_film(session), place)
+        mask = click_frame(self.desk, session, int(index), at, inside=bool(inside))
         note = say(language, "status_marked", name=f"{say(language, 'frame')} {int(index)}", area=mask.area, score="-")
         return draw_frame(need_film(session), int(index)), note
 
