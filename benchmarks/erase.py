@@ -1,8 +1,8 @@
-"""Measures the eraser: `python benchmarks/erase.py --data FOLDER [--only quality speed memory ablation tiny]`.
+"""Measures the eraser: `python benchmarks/erase.py --data FOLDER [--only quality speed memory ablation still tiny]`.
 
 quality: the completion protocol on FOLDER/clips; speed: frames a second on one core; memory: the largest resident size
 after 60 and after all (600) frames of 1280x720; ablation: anchor x text x scale and caption sources with the embedded
-filler; tiny: the same with a DiffuEraser of random weights (--tiny, needs torch). Writes docs/benchmarks/erase.md and
+filler; still: the same under masks that stand still; tiny: the same with a DiffuEraser of random weights (--tiny, needs torch). Writes docs/benchmarks/erase.md and
 .json.
 """
 
@@ -42,12 +42,16 @@ ABLATION = (
     " nothing. The embedded filler understands no words, so text, scale and caption must show 0 there; only the anchor"
     " can act, where no frame shows what is behind the hole."
 )
+STILL = (
+    "## The same under masks that stand still\n\nTwo clips, one mask held on every frame, so that the filler must invent"
+    " more."
+)
 TINY = (
     "## The same machinery on a tiny DiffuEraser\n\nRandom weights: the numbers say only that anchor, words and scale"
     " reach the model and change its frames, and that settings which must not act do not. They say nothing about"
     " quality; what the real model gains from an anchor or from text has not been measured here."
 )
-PARTS = ("quality", "speed", "memory", "ablation", "tiny")
+PARTS = ("quality", "speed", "memory", "ablation", "still", "tiny")
 MANUAL = {
     "car-shadow": "a paved street with patches of shade along a stone wall and parked cars",
     "judo": "a sports hall with green and yellow mats and plain walls under even light",
@@ -135,6 +139,19 @@ def ablation(data: Path) -> dict[str, Any]:
     return ablate(completion_cases(data / "clips"), parts, scales=(2.0,), tell=print)
 
 
+def still(data: Path) -> dict[str, Any]:
+    """The longer clips, the first of the laid masks held on every frame: much of what it hides is never seen."""
+    lite = load("filler", "lite")
+    parts = Parts(lite, load("inpainter", "lite"), load("captioner", "lite"), words=MANUAL)
+    cases = []
+    for case in completion_cases(data / "clips"):
+        if len(case.truth) > 8 and case.name.endswith("under ytvos_f99d535567_3"):
+            masks = [case.masks[0]] * len(case.truth)
+            given = [np.where(m[:, :, None], np.uint8(GREY), f) for f, m in zip(case.truth, masks, strict=True)]
+            cases.append(Case(case.name, given, masks, case.truth))
+    return ablate(cases, parts, scales=(2.0,), tell=print)
+
+
 def tiny(folder: Path) -> dict[str, Any]:
     """The machinery at every setting, on the first frames of the clip that lies beside the tiny weights."""
     with open_clip(folder / "video.mp4") as clip, open_clip(folder / "mask.mp4") as marks:
@@ -170,7 +187,7 @@ def page(values: dict[str, Any]) -> str:
             "## Memory\n\n1280x720, largest resident size after so many frames of one clip.\n\n"
             + table(["frames", "MiB"], rows)
         )
-    for name, text in (("ablation", ABLATION), ("tiny", TINY)):
+    for name, text in (("ablation", ABLATION), ("still", STILL), ("tiny", TINY)):
         if name in values:
             parts.append(text + "\n\n" + ablation_tables(values[name]))
     return "\n\n".join(parts)
@@ -197,13 +214,14 @@ def main() -> None:
     args = parser.parse_args()
     for part in args.only or PARTS:
         small = args.tiny or (args.data or Path()).parent / "diffueraser_tiny"
-        if part in ("quality", "ablation") and args.data is None:
+        if part in ("quality", "ablation", "still") and args.data is None:
             continue
         if part == "tiny" and not (small.is_dir() and importlib.util.find_spec("torch")):
             print("tiny: left out, needs torch and the weights (--tiny)")
             continue
         found = {"quality": lambda: quality(args.data), "speed": speed, "memory": lambda: memory(args.frames),
-                 "ablation": lambda: ablation(args.data), "tiny": partial(tiny, small)}[part]()  # fmt: skip
+                 "ablation": lambda: ablation(args.data), "still": lambda: still(args.data),
+                 "tiny": partial(tiny, small)}[part]()  # fmt: skip
         old = PAGES / "erase.json"
         values = {**(json.loads(old.read_text())["values"] if old.exists() else {}), part: found}
         write_page("erase", "Erase", page(values), values)
