@@ -11,6 +11,9 @@ format:         ## rewrite with ruff
 	$(PY) -m ruff check --fix src tests benchmarks training examples && $(PY) -m ruff format src tests
 demo:           ## what works, as a page
 	$(PY) -m maskwright.cli.main demo
+docs:           ## the site of docs/ in site/, in an environment of its own; fails on a warning or a dead link
+	test -x .venv-docs/bin/mkdocs || (python3 -m venv .venv-docs && .venv-docs/bin/pip install -q -r docs/requirements.txt)
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 bench:          ## every figure in docs/benchmarks.md
 	$(PY) benchmarks/all.py
 faults:         ## every row of the reliability table, with its figure
@@ -18,4 +21,4 @@ faults:         ## every row of the reliability table, with its figure
 ci:             ## what must pass before a change lands
 	bash .ci/run
 
-.PHONY: env test lint format demo bench faults ci
+.PHONY: env test lint format demo docs bench faults ci
