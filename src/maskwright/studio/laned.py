@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from maskwright.plumbing.cache import MemoryCache
@@ -11,6 +12,7 @@ from maskwright.ports import Segmenter
 from maskwright.studio.lanes import Lane, SingleLock, Works
 from maskwright.values import Candidates, Embedding, Image, Prompt
 
+MOST_POLITE_S = 0.25
 _METHODS: Mapping[str, tuple[str, ...]] = {
     "ranker": ("encode", "rank"),
     "proposer": ("propose",),
@@ -76,16 +78,23 @@ class LanedSegmenter:
 class Laned:
     """Any other model: its methods go through its lane, everything else is the model's own."""
 
-    def __init__(self, model: Any, lane: Works, methods: Sequence[str], streams: Sequence[str]) -> None:
-        self._model, self._lane, self._methods, self._streams = model, lane, methods, streams
+    def __init__(self, model: Any, lane: Works, kind: str, let_pass: Callable[[], None]) -> None:
+        """`let_pass`: called between the steps of a stream, so that visitors who click go first."""
+        self._model, self._lane, self._let_pass = model, lane, let_pass
+        self._methods, self._streams = _METHODS.get(kind, ()), _STREAMS.get(kind, ())
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._model, name)
         if name in self._streams:
-            return lambda *a, **k: self._lane.stream(lambda: iter(value(*a, **k)))
+            return lambda *a, **k: self._steps(lambda: iter(value(*a, **k)))
         if name in self._methods:
             return lambda *a, **k: self._lane.call(lambda _: [value(*a, **k)], None)
         return value
+
+    def _steps(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        for item in self._lane.stream(make):
+            yield item
+            self._let_pass()
 
 
 class LanedModels:
@@ -118,7 +127,15 @@ class LanedModels:
             return None
         if kind == "segmenter":
             return LanedSegmenter(model, self.lane("encoding"), self.lane(kind), self.embeddings)
-        return Laned(model, self.lane(kind), _METHODS.get(kind, ()), _STREAMS.get(kind, ()))
+        return Laned(model, self.lane(kind), kind, self._let_clicks_pass)
+
+    def _let_clicks_pass(self) -> None:
+        """Waits while clicks or new pictures wait, a quarter of a second at most: a person waits for those, and a long
+        work on another core still takes its share of memory and of Python's lock."""
+        until = time.monotonic() + MOST_POLITE_S
+        lanes = [self._lanes[name] for name in ("segmenter", "encoding") if name in self._lanes]
+        while any(map(len, lanes)) and time.monotonic() < until:
+            time.sleep(0.005)
 
     def lane(self, name: str) -> Works:
         """The lane of this name, made when first needed."""
