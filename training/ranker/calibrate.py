@@ -293,7 +293,7 @@ def fit(rows, out: Path) -> None:
 
 def fit_once(rows, start):
     positive = [r for r in rows if r["right"] is not None]
-    k = minimize(loss, start, args=padded(positive), method="Nelder-Mead", options={"maxiter": 500}).x
+    k = minimize(loss, start, args=padded(positive), method="Powell", options={"maxiter": 4000}).x
     X = np.array([none_features(r, k) for r in rows])
     y = np.array([r["right"] is None for r in rows])
     weight = np.where(y, (~y).sum() / y.sum(), 1.0)

@@ -1,4 +1,4 @@
-"""Features of true regions and of wrong ones (pieces, mergers, background), made by the product's own code.
+"""Features of true regions, of wrong ones (pieces, mergers, background) and of proposals, made by the product's own code.
 
 python training/ranker/features.py --data DIR --shared DIR --net ranker_lite.onnx --out features.npz
 """
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pictures import Picture, Region, ccp_pictures, coco_pictures
 from skimage.segmentation import slic
 
+from maskwright.models.proposers.lite import LiteProposer
 from maskwright.models.rankers import lite_features as lf
+from maskwright.values import Image
 
 SMALLEST = 80
 
@@ -53,10 +55,17 @@ def _half(mask: NDArray, rng: np.random.Generator) -> NDArray:
     return out
 
 
-def describe(session, picture: Picture, rng: np.random.Generator, wrong: int) -> dict[str, NDArray]:
+def proposed(proposer, pixels: NDArray, rng: np.random.Generator, n: int) -> list[NDArray]:
+    """Some of what the product's own proposer gives, good and bad."""
+    found = proposer.propose(Image(pixels)).masks
+    return [found[i] for i in rng.permutation(len(found))[:n] if found[i].sum() >= SMALLEST]
+
+
+def describe(session, proposer, picture: Picture, rng: np.random.Generator, wrong: int) -> dict[str, NDArray]:
     pixels = picture.pixels()
     regions = [r for r in picture.regions if r.mask.sum() >= SMALLEST]
     masks = [r.mask for r in regions] + wrong_regions(pixels, [r for r in regions if not r.crowd], rng, wrong)
+    masks += proposed(proposer, pixels, rng, 4 * wrong)
     stack = np.stack(masks)
     features = lf.feature_map(session, pixels)
     dense = lf.pooled(features, lf.coarse(stack, *features.shape[:2]))
@@ -86,9 +95,10 @@ def main() -> None:
     session = onnxruntime.InferenceSession(str(args.net), options)
     pictures = [*coco_pictures(args.data, args.shared), *ccp_pictures(args.data, args.shared, args.ccp)]
     out: dict[str, NDArray] = {}
+    proposer = LiteProposer()
     for i, picture in enumerate(p for p in pictures if p.regions):
-        wrong = 10 if picture.source == "coco" else 4
-        for key, value in describe(session, picture, np.random.default_rng(i), wrong).items():
+        wrong = 6 if picture.source == "coco" else 3
+        for key, value in describe(session, proposer, picture, np.random.default_rng(i), wrong).items():
             out[f"{picture.key}/{key}"] = value
     np.savez_compressed(args.out, **out)
     print(len(out) // 8, "pictures")

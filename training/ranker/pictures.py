@@ -57,7 +57,8 @@ def coco_pictures(data: Path, shared: Path) -> Iterator[Picture]:
     banned, _ = held_out(shared, data)
     seen: set[int] = set()
     panoptic = _panoptic(data)
-    for file, folder in _instance_files(data):
+    places = {p.name: p for folder in (*data.glob("coco_*"), data / "coco128") for p in folder.rglob("*.jpg")}
+    for file in _instance_files(data):
         truth = json.loads(file.read_text())
         names = {c["id"]: c["name"] for c in truth["categories"]}
         captions = _captions(file)
@@ -66,8 +67,8 @@ def coco_pictures(data: Path, shared: Path) -> Iterator[Picture]:
             by_image.setdefault(a["image_id"], []).append(a)
         for item in truth["images"]:
             ident = int(item["id"])
-            path = folder / Path(item["file_name"]).name
-            if ident in banned or ident in seen or item["license"] not in ALLOWED or not path.exists():
+            path = places.get(Path(item["file_name"]).name)
+            if ident in banned or ident in seen or item["license"] not in ALLOWED or path is None:
                 continue
             seen.add(ident)
             size = (item["height"], item["width"])
@@ -80,14 +81,10 @@ def coco_pictures(data: Path, shared: Path) -> Iterator[Picture]:
             yield Picture(f"coco_{ident:012d}", "coco", path, tuple(regions))
 
 
-def _instance_files(data: Path) -> list[tuple[Path, Path]]:
-    out = []
-    for root in ("coco_mini", "coco_tiny", "coco_tiny2"):
-        for split in ("train2017", "val2017"):
-            folder = data / root / split
-            folder = folder if folder.exists() else data / root / "images" / split
-            out.append((data / root / "annotations" / f"instances_{split}.json", folder))
-    return [pair for pair in out if pair[0].exists()]
+def _instance_files(data: Path) -> list[Path]:
+    """Every COCO json at hand but the one that marks a single person a picture."""
+    found = sorted(data.glob("coco_*/**/annotations/instances_*.json"))
+    return [path for path in found if "coco_person" not in path.parts]
 
 
 def _captions(file: Path) -> dict[int, list[str]]:

@@ -43,7 +43,7 @@ class Regions:
     crop: NDArray  # (N, 1280) under the mask
     shape: NDArray
     names: list[set[str]]  # canonical nouns each row is (IoU >= 0.5)
-    whole: NDArray  # (N,) bool
+    whole: NDArray  # (N,) how much of it is one whole thing: its best IoU with one
     is_true: NDArray
     place: list[str]  # picture/index
 
@@ -75,7 +75,7 @@ def load_regions(path: Path) -> Regions:
             hits = {names[i]} if true else {names[j] for j in np.flatnonzero(iou[i] >= 0.5) if not crowd[j]}
             rows["picture"].append(p)
             rows["names"].append(hits - {""})
-            rows["whole"].append(true or bool((iou[i] >= 0.7).any()))
+            rows["whole"].append(1.0 if true else float(iou[i][~crowd].max(initial=0)))
             rows["is_true"].append(true)
             rows["place"].append(f"{key}/{i}")
         rows["dense"] += list(store[f"{key}/dense"][kept].astype(np.float32))

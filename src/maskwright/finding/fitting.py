@@ -30,8 +30,8 @@ class Fit:
 
 SIZE_EXPONENT = 0.3
 """How much more likely a larger region is a whole thing than a part of one."""
-QUALITY_EXPONENT = 2.0
-"""How much what the segmenter thinks of a region counts."""
+SHARPNESS = 2.0
+"""Exponent of the chances from which the overlap with the thing meant is expected: above 1, unlikely ones say less."""
 
 
 def fit_phrase(
@@ -57,12 +57,11 @@ def among_things(
     parts as well. What counts is a region's own chance and the overlap to be expected with the thing meant, should it
     be another candidate: so a region that many likely ones agree with wins over a lone one. The best chance keeps its
     value."""
-    weighed = chances * np.maximum(quality, 0.01) ** QUALITY_EXPONENT * np.maximum(areas, 1e-6) ** SIZE_EXPONENT
-    total = float(weighed.sum())
-    if total <= 0:
+    weighed = chances * np.maximum(quality, 0.01) * np.maximum(areas, 1e-6) ** SIZE_EXPONENT
+    if float(weighed.max()) <= 0:
         return chances
-    expected = overlaps @ (weighed / total)
-    joined = weighed * np.sqrt(expected)
+    beliefs = (weighed / weighed.max()) ** SHARPNESS
+    joined = weighed * (overlaps @ (beliefs / beliefs.sum()))
     return np.asarray(joined * (float(chances.max()) / float(joined.max())), dtype=np.float32)
 
 
