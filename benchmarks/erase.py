@@ -40,11 +40,14 @@ ABLATION = (
     "## What each part is worth: the embedded filler\n\nMeans over the cases of the completion protocol. The last column"
     " is the mean difference inside the holes from the table's first row, in grey levels: 0 says that a setting did"
     " nothing. The embedded filler understands no words, so text, scale and caption must show 0 there; only the anchor"
-    " can act, where no frame shows what is behind the hole."
+    " can act, where no frame shows what is behind the hole. Hole PSNR is the mean over frames (above, it is that of all"
+    " pixels together). Manual captions exist for two clips only: that row has fewer cases, so only its last column can be"
+    " compared. In this protocol the anchor costs the embedded filler a little PSNR."
 )
 STILL = (
     "## The same under masks that stand still\n\nTwo clips, one mask held on every frame, so that the filler must invent"
-    " more."
+    " more. Here the anchor acts, and it does not help: one painted frame, carried along, is no nearer to the truth than"
+    " what the filler paints by itself."
 )
 TINY = (
     "## The same machinery on a tiny DiffuEraser\n\nRandom weights: the numbers say only that anchor, words and scale"
@@ -182,7 +185,7 @@ def page(values: dict[str, Any]) -> str:
         text = "A made clip of 60 frames, 9 % masked; frames for each second of one core's time.\n\n"
         parts.append("## Speed\n\n" + text + table(["size", "frames/s"], rows))
     if "memory" in values:
-        rows = [[row["frames"], row["rss_mib"]] for row in values["memory"]]
+        rows = [[row["frames"], round(row["rss_mib"])] for row in values["memory"]]
         parts.append(
             "## Memory\n\n1280x720, largest resident size after so many frames of one clip.\n\n"
             + table(["frames", "MiB"], rows)
