@@ -138,7 +138,9 @@ def i3d_weights(path: Path, torch: Any) -> Path:
     values: dict[str, Any] = {}
 
     def unit(name: str, wide: int, into: int, kernel: int) -> None:
-        values[f"{name}.conv3d.weight"] = torch.randn(into, wide, kernel, kernel, kernel) * (9 / (wide * kernel**3)) ** 0.5
+        values[f"{name}.conv3d.weight"] = (
+            torch.randn(into, wide, kernel, kernel, kernel) * (9 / (wide * kernel**3)) ** 0.5
+        )
         for part, value in (("running_mean", 0.0), ("running_var", 1.0), ("weight", 1.0), ("bias", 0.0)):
             values[f"{name}.bn.{part}"] = torch.full((into,), value)
 

@@ -58,7 +58,13 @@ def test_a_clip_goes_through_all_phases_and_is_then_kept(tmp_path: Path) -> None
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     """Also the containers: FFV1 in Matroska and H.264 in MP4."""
     first, second = (run(tmp_path, ".mkv", out=tmp_path / name, lossless=True) for name in ("a", "b"))
-    files = ["coarse/coarse.mkv", "refine/final.mkv", "output/erased.mp4", "output/erased.mkv", "anchor/anchor_frame.png"]
+    files = [
+        "coarse/coarse.mkv",
+        "refine/final.mkv",
+        "output/erased.mp4",
+        "output/erased.mkv",
+        "anchor/anchor_frame.png",
+    ]
     for name in files:
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
 

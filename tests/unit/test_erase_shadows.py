@@ -21,7 +21,9 @@ def lit_ball(count: int = 6, *, tint: tuple[float, float, float] = (0.55, 0.55, 
         x, y = 50 + 12 * i, 60
         turn = (0.6 + (2 * np.pi * i / count if around else 0.0)) % (2 * np.pi)
         spot = np.zeros((120, 200), np.float32)
-        cv2.ellipse(spot, (round(x + 22 * np.cos(turn)), round(y + 22 * np.sin(turn))), (20, 9), np.rad2deg(turn), 0, 360, 1, -1)
+        cv2.ellipse(
+            spot, (round(x + 22 * np.cos(turn)), round(y + 22 * np.sin(turn))), (20, 9), np.rad2deg(turn), 0, 360, 1, -1
+        )
         soft = cv2.GaussianBlur(spot, (0, 0), 1.5)[..., None]
         frame = ground * (1 - soft * (1 - np.array(tint)))
         mask = np.zeros((120, 200), np.uint8)
