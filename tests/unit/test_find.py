@@ -129,10 +129,18 @@ def test_a_pick_wins(scene: tuple[Image, dict[str, Mask]]) -> None:
     judge = Script(Answer("pick", picks=(2,), confidence=0.9))
     found = asked(scene[0], "the red circle", judge)
     shown = judge.views[0]
-    assert found.mask == Mask(shown.masks[1])
+    assert found.mask is not None and found.mask.iou(Mask(shown.masks[1])) > 0.6
     assert found.reason == "picked"
     assert found.score == pytest.approx(0.9)
     assert shown.phrase == "the red circle"
+
+
+def test_the_outline_is_drawn_anew_unless_told_not_to(scene: tuple[Image, dict[str, Mask]]) -> None:
+    drawn = [asked(scene[0], "the red circle", Script(Answer("pick", picks=(2,))), redraw=r) for r in (True, False)]
+    assert drawn[1].mask == drawn[1].candidates[1].mask
+    assert drawn[0].mask is not None and drawn[1].mask is not None
+    assert drawn[0].mask != drawn[1].mask
+    assert drawn[0].mask.iou(drawn[1].mask) > 0.6
 
 
 def test_none_twice_is_an_abstention_with_its_reason(scene: tuple[Image, dict[str, Mask]]) -> None:

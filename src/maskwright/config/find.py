@@ -50,5 +50,7 @@ class FindSettings(BaseModel):
     """A closer look is enlarged to at least this longer side."""
     prompts: str | None = None
     """A folder whose choose.md, describe.md and confirm.md replace ours."""
+    redraw: bool = True
+    """Draw the answer's outline anew with the segmenter, told its box."""
     sculpt: bool = False
     """Hand the winner to sculpt."""

@@ -244,7 +244,11 @@ def _round(
     chosen, scores = _chosen(standing, turn, settings, is_last=stop is not None)
     if stop is not None and not chosen and not turn.nones:
         stop = "nothing fits" if len(standing.pool) else "nothing was proposed"
-    masks = tuple(session.full_size(standing.pool.masks[i]) for i in chosen)
+    found = [standing.pool.masks[i] for i in chosen]
+    if stop is not None and settings.redraw:
+        with meter.stage("redraw"):
+            found = [session.redrawn(mask) for mask in found]
+    masks = tuple(session.full_size(mask) for mask in found)
     if stop is not None and masks and settings.sculpt and session.engines.sculpt is not None:
         with meter.stage("sculpt"):
             masks = tuple(session.engines.sculpt(session.image, mask, phrase) for mask in masks)

@@ -17,12 +17,15 @@ from maskwright.finding.engines import FindEngines
 from maskwright.finding.fitting import Fit, fit_phrase
 from maskwright.finding.phrases import Scene, look
 from maskwright.finding.proposing import propose, propose_inside
-from maskwright.values import Box, Embedding, Image, Mask, MaskStack, Proposals, Ranking
+from maskwright.values import Box, Embedding, Image, Mask, MaskStack, Prompt, Proposals, Ranking
 
 MAX_PARTS = 24
 """Closer looks kept for other phrases."""
 
 MAX_RANKINGS = 512
+
+SAME_OUTLINE = 0.6
+"""IoU from which a mask drawn anew is the proposal it was drawn for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,17 @@ class FindSession:
         with meter.stage("rank"):
             nouns = partial(self._rank, pool)
             return fit_phrase(phrase, self._scene(pool), nouns, pool.quality, lambda: pool.overlaps)
+
+    def redrawn(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The same thing with the outline the segmenter gives when it is told the box: proposals are coarse. The mask
+        itself where that would be something else."""
+        box = Mask(mask).box
+        if box is None or self._embedding is None:
+            return mask
+        [found] = self.engines.segmenter.predict(self._embedding, [Prompt(box=box)])
+        same = MaskStack.of(found.masks).iou(MaskStack.of(mask[None]))[:, 0]
+        best = int(same.argmax())
+        return np.asarray(found.masks[best], dtype=np.bool_) if same[best] >= SAME_OUTLINE else mask
 
     def full_size(self, mask: NDArray[np.bool_]) -> Mask:
         """A mask of `shown` as a Mask of the whole picture."""
