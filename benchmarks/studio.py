@@ -88,13 +88,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--soak", nargs="?", type=float, const=10.0, default=None, metavar="MINUTES")
+    parser.add_argument("--sessions", type=int, default=500, help="of a soak")
     args = parser.parse_args()
     written = PAGES / "studio.json"
     values = json.loads(written.read_text())["values"] if written.exists() else {}
     if args.soak is None:
         values["load"] = load(args.seconds)
     else:
-        values["soak"] = soak(args.soak)
+        values["soak"] = soak(args.soak, args.sessions)
     write_page("studio", "The studio under load", page(values), values)
     return 0 if values.get("load", {}).get("ratio", WANTED) >= WANTED else 1
 

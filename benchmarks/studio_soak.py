@@ -13,28 +13,28 @@ import httpx
 from studio_load import clicks_of, clip, disc_at, picture_of
 from studio_server import Server
 
-SESSIONS, AT_ONCE, WARM_UP, PICTURES = 500, 8, 60, 24
+AT_ONCE, PICTURES = 8, 24
 IDLE_S = 15.0
 
 
-def soak(minutes: float) -> dict[str, Any]:
+def soak(minutes: float, sessions: int) -> dict[str, Any]:
     """Spreads the sessions over so many minutes; figures after a warm-up and at the end, when all have gone."""
     options = (f"studio.idle_minutes={IDLE_S / 60}", "studio.max_sessions=600", "studio.embeddings_mib=32")
     given = [part for option in options for part in ("--set", option)]
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "soak", *given) as server:
         told: dict[str, int] = {"clicks": 0, "jobs": 0, "faults": 0}
         film = clip()
-        asyncio.run(_visits(server.address, range(WARM_UP), 0.0, film, told))
+        asyncio.run(_visits(server.address, range(max(PICTURES, sessions // 8)), 0.0, film, told))
         _until_gone(server)
         start, began = server.counts(), time.monotonic()
         print("start", start, flush=True)
-        asyncio.run(_visits(server.address, range(SESSIONS), minutes * 60 * AT_ONCE / SESSIONS, film, told))
+        asyncio.run(_visits(server.address, range(sessions), minutes * 60 * AT_ONCE / sessions, film, told))
         spent = time.monotonic() - began
         _until_gone(server)
         end = server.counts()
         print("end", end, told, flush=True)
     marks = {f"{when}_{k}": v for when, counts in (("start", start), ("end", end)) for k, v in counts.items()}
-    return {"sessions": SESSIONS, "at_once": AT_ONCE, "minutes": spent / 60, "idle_s": IDLE_S, **told, **marks}
+    return {"sessions": sessions, "at_once": AT_ONCE, "minutes": spent / 60, "idle_s": IDLE_S, **told, **marks}
 
 
 def _until_gone(server: Server) -> None:
