@@ -23,19 +23,17 @@ from maskwright.finding.session import FindSession, Pool
 from maskwright.finding.wording import checked_phrase, paraphrases
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
-from maskwright.values import Abstain, Box, Mask, MaskStack
+from maskwright.values import Abstain, Box, Mask
 
-SAME_THING = 0.5
-"""IoU from which two regions are the same thing seen twice."""
-
-NEWCOMER = 0.5
-"""What another thing's chance counts against that of the best before."""
+NEWCOMER = 0.1
+"""What the first look is taken to have thought of a region that it did not show, at least."""
 
 
 @dataclass(frozen=True)
 class FindTask:
     """What is asked of a session: the phrase, whom to consult, and what may stop it. `name` names the sample to the
-    judge; without a `judge` the engines' own is asked."""
+    judge; without a `judge` the engines' own is asked. The budget is looked at here; whoever asks a question counts
+    it."""
 
     phrase: str
     name: str = ""
@@ -57,8 +55,8 @@ class _Turn:
 
     phrases: list[tuple[str, float]]
     places: tuple[Box, ...] = ()
-    held: Mask | None = None
-    """What was the best before looking closer (of session.shown)."""
+    first: _Standing | None = None
+    """What the first look thought, when something there may well be what is meant."""
     nones: int = 0
     picks: tuple[int, ...] = ()
     confidence: float = 1.0
@@ -89,8 +87,6 @@ def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) ->
             stop = turn.verdict or ("max-iter" if index == settings.max_iter else None)
         shown = _round(session, standing, turn, settings, index=index, stop=stop, meter=meter, phrase=phrase)
         shown = _with_change(shown, before)
-        if task.budget is not None:
-            task.budget.spend(shown.cost)
         yield shown
         if stop is not None:
             return
@@ -103,16 +99,16 @@ def _rank(session: FindSession, turn: _Turn, meter: Meter) -> _Standing:
     asked = turn.phrases[0][0]
     pool = session.pool(turn.places, asked, meter)
     fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
-    if turn.held is not None:
-        fit = replace(fit, chances=_holding(fit.chances, pool, turn.held))
+    if turn.first is not None:
+        fit = replace(fit, chances=_agreed(fit.chances, pool, turn.first))
     return _Standing(pool, fit, decide(fit.chances, pool, session.settings))
 
 
-def _holding(chances: NDArray[np.float32], pool: Pool, held: Mask) -> NDArray[np.float32]:
-    """Other things than what was best before must be clearly likelier to take its place: a closer look brings many
-    parts and look-alikes. The same thing, seen more exactly, competes freely."""
-    same = pool.stack.iou(MaskStack.of([held]))[:, 0] >= SAME_THING
-    return np.where(same, chances, chances * np.float32(NEWCOMER)).astype(np.float32)
+def _agreed(chances: NDArray[np.float32], pool: Pool, first: _Standing) -> NDArray[np.float32]:
+    """The chances after a closer look, which brings many parts and look-alikes, joined with what the first look thought
+    of the same places: both have to agree. The pool begins with the first look's candidates."""
+    earlier = (pool.overlaps[:, : len(first.pool)] * first.fit.chances).max(axis=1)
+    return np.asarray(np.sqrt(chances * np.maximum(earlier, NEWCOMER)), dtype=np.float32)
 
 
 def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool) -> str | None:
@@ -132,8 +128,8 @@ def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: 
 def _look_again(session: FindSession, turn: _Turn, standing: _Standing, settings: FindSettings) -> None:
     """Sets closer looks, and the phrase in other words, for the next round."""
     turn.turns += 1
-    if turn.held is None and standing.decision.order and standing.decision.conf >= settings.tau_none:
-        turn.held = Mask(standing.pool.masks[standing.decision.order[0]])
+    if turn.first is None and standing.decision.order and standing.decision.conf >= settings.tau_none:
+        turn.first = standing
     asked = turn.phrases[0][0]
     others = paraphrases(asked)
     if others and len(turn.phrases) == 1:
