@@ -178,6 +178,27 @@ def test_a_full_device_gets_smaller_batches_then_the_processor() -> None:
     assert host.fell_back == 2
 
 
+def test_twenty_requests_after_a_full_device_succeed() -> None:
+    """Every request runs out of memory at first; the next one is answered as if nothing had been."""
+    full = [True]
+
+    def work(model: Any, place: Place, some: Any) -> list[int]:
+        if full[0] and place.device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [2 * i for i in some]
+
+    host, good = Host("tiny", torch.nn.Linear(1, 1), Place("pretended", torch.float32)), 0
+    for _ in range(20):
+        full[0] = True
+        assert [i for part in host.batches(work, range(4), 4) for i in part] == [0, 2, 4, 6]
+        full[0] = False
+        before = host.fell_back
+        good += [i for part in host.batches(work, range(4), 4) for i in part] == [0, 2, 4, 6]
+        assert host.fell_back == before
+    print(f"\n{good} of 20 next requests answered on the device")
+    assert good == 20
+
+
 def test_foreign_errors_stay_inside() -> None:
     host = Host("tiny", None, Place("cpu", torch.float32))
     for foreign, ours in ((RuntimeError("out of memory"), OutOfMemory), (ZeroDivisionError(), ModelError)):

@@ -105,19 +105,23 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at /proc")
-def test_cancel_takes_the_workers_children_too(tmp_path: Path) -> None:
-    cancel, pids = Cancel(), []
+def test_fifty_cancels_take_the_workers_children_too(tmp_path: Path) -> None:
+    pids: list[int] = []
+    for turn in range(50):
+        cancel = Cancel()
 
-    def tell(news: dict) -> None:
-        pids.append(news["pid"])
-        cancel.set()
+        def tell(news: dict, cancel: Cancel = cancel) -> None:
+            pids.append(news["pid"])
+            cancel.set()
 
-    with pytest.raises(Cancelled):
-        run_worker(worker(tmp_path, "with child"), {}, tmp_path / "run", cancel=cancel, tell=tell)
+        with pytest.raises(Cancelled):
+            run_worker(worker(tmp_path, "with child"), {}, tmp_path / f"run{turn}", cancel=cancel, tell=tell)
     deadline = time.monotonic() + 5
-    while alive(pids[0]) and time.monotonic() < deadline:
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         os.sched_yield()
-    assert not alive(pids[0])
+    print(f"\n{len(pids)} cancels of workers with a child, {sum(map(alive, pids))} processes left")
+    assert len(pids) == 50
+    assert not any(alive(pid) for pid in pids)
 
 
 @pytest.mark.parametrize("name", ["caption", "diffueraser", "propainter"])
