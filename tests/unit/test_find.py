@@ -18,6 +18,7 @@ from maskwright.finding.proposing import without_specks
 from maskwright.finding.wording import checked_phrase, paraphrases
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
+from maskwright.ports import Question, Reply
 from maskwright.values import Abstain, Box, Image, Mask, Trace
 
 FAKES: dict[str, Any] = {
@@ -191,6 +192,34 @@ def test_cancel_and_budget_stop_between_rounds(scene: tuple[Image, dict[str, Mas
         next(rounds)
     with pytest.raises(BudgetSpent):
         mw.find(scene[0], "the red circle", budget=Budget(calls=0), **FAKES)
+
+
+class OneWord:
+    """A vision-language model that always picks the first candidate; counts what it is asked."""
+
+    name, coordinates, max_side, concurrency = "one word", "none", 512, 1
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def reply(self, question: Question) -> Reply:
+        self.asked += 1
+        return Reply('{"action": "pick", "picks": [1], "confidence": 1}')
+
+
+def test_a_question_is_counted_once(scene: tuple[Image, dict[str, Mask]]) -> None:
+    """The budget counts questions, not the segmenter's calls, and each of them once."""
+    budget, vlm = Budget(calls=50), OneWord()
+    mw.find(
+        scene[0],
+        "the red circle",
+        mode="loop+vlm",
+        vlm=vlm,
+        budget=budget,
+        **{**FAKES, "tau_gap": 1.0, "tau_conf": 1.0},
+    )
+    assert vlm.asked >= 1
+    assert dict(budget.spent.calls) == {"vlm": vlm.asked}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from maskwright.media.images import save_image
 from maskwright.models.vlms.fake import FakeVlm
 from maskwright.plumbing.cache import DiskCache
 from maskwright.runs import reading
-from maskwright.runs.budgets import RunCache, WatchedBudget, item_budget, run_budget
+from maskwright.runs.budgets import RunCache, item_budget, run_budget
 from maskwright.values import Cost, Image
 
 OPTIONS = ["--do", "sculpt", "--set", "models.segmenter.name=fake", "--set", "sculpt.rounds=1", "--vlm", "fake"]
@@ -76,7 +76,7 @@ def test_items_spend_within_the_run() -> None:
     two.check()
     two.spend(Cost(calls={"vlm": 1}))
     with pytest.raises(BudgetSpent) as whole:
-        WatchedBudget(two).check()
+        two.check()
     assert getattr(whole.value, "of_the_run", False)
 
 

@@ -20,7 +20,7 @@ from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
 from maskwright.plumbing.files import read_json, write_json
 from maskwright.ports import Vlm
-from maskwright.runs.budgets import ItemBudget, RunCache, WatchedBudget, check_run, item_budget, run_budget
+from maskwright.runs.budgets import ItemBudget, RunCache, check_run, item_budget, run_budget
 from maskwright.runs.jobs import NEEDS, Job
 from maskwright.runs.task import Outcome, Task, TaskSpec
 from maskwright.values import Cost, Image, Mask
@@ -186,7 +186,7 @@ class _FindTask:
         if self._line is not None:
             session.engines = replace(session.engines, judge=self._judge(budget))
         settings = with_overrides(self._find, job.options)
-        task = FindTask(job.phrase or "", job.id, budget=WatchedBudget(budget))
+        task = FindTask(job.phrase or "", job.id, budget=budget)
         said = settings.model_dump(mode="json")
         result = gather(find_rounds(session, task, settings), task.phrase, image, session.engines.names(), said)
         whole = result.mask if len(result.masks) < 2 else _union(result.masks)
@@ -233,7 +233,7 @@ class _SculptTask:
             target=job.target or job.phrase or "",
             segmenter=self._segmenter,
             judge="rules" if self._line is None else self._judge(budget),
-            budget=WatchedBudget(budget),
+            budget=budget,
             resolved=self._settings,
             **job.options,
         )
@@ -253,16 +253,11 @@ class _SculptTask:
         )
 
     def _judge(self, budget: ItemBudget) -> Any:
-        from maskwright.assemble.sculpting import _looking
+        from maskwright.assemble.sculpting import judge_chain
         from maskwright.config.sculpt import SculptSettings
-        from maskwright.sculpting.judges.chain import JudgeChain
-        from maskwright.sculpting.judges.rules import RulesJudge
-        from maskwright.sculpting.judges.vlm import VlmJudge
 
         assert self._line is not None
-        settings = self._settings.section(SculptSettings)
-        seeing = VlmJudge(self._line.asker(budget), _looking(settings), settings.prompts)
-        return JudgeChain([seeing, RulesJudge(settings.scales, settings.min_patch_px)])
+        return judge_chain(self._line.asker(budget), self._settings.section(SculptSettings))
 
 
 class _ShapeTask:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines
+from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
 from maskwright.config.find import FindMode, FindSettings
 from maskwright.config.settings import Settings, resolve
@@ -22,7 +22,6 @@ from maskwright.finding.loop import FindTask
 from maskwright.finding.loop import find_rounds as loop_rounds
 from maskwright.finding.result import FindResult, FindRound, gather
 from maskwright.finding.session import FindSession
-from maskwright.media.images import open_image
 from maskwright.models.catalogue import find_row
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import MemoryCache
@@ -228,11 +227,6 @@ def with_overrides(settings: FindSettings, overrides: Mapping[str, Any]) -> Find
         first = error.errors()[0]
         place = ".".join(str(p) for p in first["loc"])
         raise BadSettings(f"find.{place} = {first['input']!r}: {first['msg']}.", "See docs/find.md.") from error
-
-
-def as_image(image: Any) -> Image:
-    """A picture from a path, an Image, an array or a PIL image; raises BadImage."""
-    return open_image(image) if isinstance(image, (str, Path)) else Image.of(image)
 
 
 __all__ = ["FindMode", "FindResult", "FindRound", "Finder", "find", "find_rounds"]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from maskwright.asking import Asker, RateLimit
 from maskwright.assemble.engines import Engines
+from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
 from maskwright.config.sculpt import SculptSettings
 from maskwright.config.settings import Settings, resolve
@@ -153,9 +154,8 @@ def _judge(
     if "oracle" in names:
         return _oracle(truth, settings)
     engines = [_engine(link) for link, name in zip(links, names) if name != "rules"]
-    rules = RulesJudge(settings.scales, settings.min_patch_px)
     if not engines:
-        return rules
+        return _rules(settings)
     asker = Asker(
         engines,
         cache=None if settings.cache is None else DiskCache(settings.cache),
@@ -163,7 +163,16 @@ def _judge(
         rate=RateLimit(settings.per_minute),
         cancel=cancel,
     )
-    return JudgeChain([VlmJudge(asker, _looking(settings), settings.prompts), rules])
+    return judge_chain(asker, settings)
+
+
+def judge_chain(asker: Asker, settings: SculptSettings) -> Judge:
+    """Asks, and falls back on the rules."""
+    return JudgeChain([VlmJudge(asker, _looking(settings), settings.prompts), _rules(settings)])
+
+
+def _rules(settings: SculptSettings) -> Judge:
+    return RulesJudge(settings.scales, settings.min_patch_px)
 
 
 def _engine(link: Any) -> Vlm:
@@ -216,11 +225,6 @@ def with_overrides(settings: SculptSettings, overrides: Mapping[str, Any]) -> Sc
         first = error.errors()[0]
         place = ".".join(str(p) for p in ("sculpt", *first["loc"]))
         raise BadSettings(f"{place}: {first['msg']}.", "See docs/sculpt.md.") from error
-
-
-def as_image(image: Any) -> Image:
-    """A picture from a path, an Image, an array or a PIL image; raises BadImage."""
-    return open_image(image) if isinstance(image, (str, Path)) else Image.of(image)
 
 
 def as_mask(mask: Any) -> Mask:

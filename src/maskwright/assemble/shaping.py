@@ -292,7 +292,7 @@ def _shape(settings: Settings | None, options: Mapping[str, Any]) -> ShapeSettin
         return ShapeSettings(**{**values, **given})
     except ValueError as error:
         raise BadSettings(
-            f"a setting is out of range: {str(error).splitlines()[2].strip()}", "See docs/settings.md."
+            f"a setting is out of range: {str(error).splitlines()[2].strip()}", "See docs/reference/settings.md."
         ) from error
 
 

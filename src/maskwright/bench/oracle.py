@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from maskwright.finding.engines import Answer, View
 from maskwright.finding.judging import REGIONS, region_box
+from maskwright.sculpting.stopping import iou
 from maskwright.values import Abstain, Box, Cost, Mask
 
 GOOD_IOU = 0.5
@@ -44,7 +45,7 @@ class OracleJudge:
         truth = self._truth(view)
         if truth is None:
             return Answer("none")
-        ious = [_iou(mask, truth) for mask in view.masks]
+        ious = [iou(mask, truth) for mask in view.masks]
         good = [i + 1 for i, iou in enumerate(ious) if iou >= GOOD_IOU]
         if not good:
             return Answer("finer", region=_region_of(truth, view))
@@ -75,11 +76,6 @@ def _wrong(right: Answer, view: View, rng: np.random.Generator) -> Answer:
 
 def _counted(answer: Answer) -> Answer:
     return replace(answer, cost=Cost(calls={"vlm": 1}))
-
-
-def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    union = int(np.count_nonzero(a | b))
-    return int(np.count_nonzero(a & b)) / union if union else 1.0
 
 
 def _region_of(truth: NDArray[np.bool_], view: View) -> Box:

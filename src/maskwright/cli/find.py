@@ -81,7 +81,7 @@ def _one(
     finder: Finder, picture: Path, phrase: str, folder: Path, *, stop_on_error: bool, quiet: bool
 ) -> dict[str, Any]:
     """One picture and phrase; a failure is a row, unless it is the only one."""
-    from maskwright.assemble.finding import as_image
+    from maskwright.assemble.inputs import as_image
 
     try:
         image = as_image(picture)

@@ -29,7 +29,6 @@ class SculptSettings(BaseModel):
     t_pos_low: float = 0.55
     t_pos_high: float = 0.70
     t_neg: float = 0.45
-    points_least: int = Field(5, ge=1)
     points_most: int = Field(8, ge=1)
     one_patch_per_call: bool = False
     sheet_cells: int = Field(16, ge=1, le=25)

@@ -103,7 +103,7 @@ def _read(file: str | Path | None) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"the settings file {path} cannot be read.", "Check the path given with --config.") from error
     except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{path}: {error}.", "Correct the line, or see docs/settings.md.") from error
+        raise BadSettings(f"{path}: {error}.", "Correct the line, or see docs/reference/settings.md.") from error
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -167,7 +167,9 @@ def _checked_section(name: str, values: Any) -> BaseModel:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(p) for p in (name, *first["loc"]))
-        raise BadSettings(f"{place} = {first.get('input')!r}: {first['msg']}.", "See docs/settings.md.") from error
+        raise BadSettings(
+            f"{place} = {first.get('input')!r}: {first['msg']}.", "See docs/reference/settings.md."
+        ) from error
 
 
 def _refuse_unknown(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

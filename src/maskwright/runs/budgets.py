@@ -29,20 +29,6 @@ class ItemBudget(Budget):
         super().check()
 
 
-class WatchedBudget(Budget):
-    """Another budget, looked at but not spent from (someone else counts)."""
-
-    def __init__(self, inner: Budget) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def spend(self, cost: Cost) -> None:
-        """Counted elsewhere."""
-
-    def check(self) -> None:
-        self._inner.check()
-
-
 def check_run(run: Budget) -> None:
     """Raises BudgetSpent that ends the whole run."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +22,7 @@ def position_chance(scene: Scene, word: str, group: Floats) -> Floats:
     if word in ("corner", "edge"):
         return _rim(scene, word)
     value = _along(scene, word)
-    absolute = (
-        _sigmoid((0.5 - value) / 0.13) if word in ("left", "right", "top", "bottom") else np.full_like(value, 0.5)
-    )
+    absolute = sigmoid((0.5 - value) / 0.13) if word in ("left", "right", "top", "bottom") else np.full_like(value, 0.5)
     relative = _before_others(scene, value, group, _width(word))
     weight = np.float32(0.45 if word in ("left", "right", "top", "bottom") else 0.1)
     return _clip(weight * absolute + (1 - weight) * relative)
@@ -87,13 +87,13 @@ def _width(word: str) -> float:
 
 def _first(scene: Scene, value: Floats, group: Floats, width: float) -> Floats:
     """(K,) chance that no other of the kind has a smaller value."""
-    ahead = _sigmoid((value[:, None] - value[None, :]) / width)
+    ahead = sigmoid((value[:, None] - value[None, :]) / width)
     return np.asarray(np.prod(1 - _rivals(scene, group) * ahead, axis=1), dtype=np.float32)
 
 
 def _before_others(scene: Scene, value: Floats, group: Floats, width: float) -> Floats:
     """(K,) share of its kind that has a larger value; 0.6 where it stands alone."""
-    behind = _sigmoid((value[None, :] - value[:, None]) / width)
+    behind = sigmoid((value[None, :] - value[:, None]) / width)
     rivals = _rivals(scene, group)
     total = rivals.sum(axis=1)
     return np.asarray((0.6 * 0.5 + (rivals * behind).sum(axis=1)) / (0.5 + total), dtype=np.float32)
@@ -111,8 +111,8 @@ def _middle(scene: Scene, group: Floats) -> Floats:
     """Near the picture's middle, and between others of its kind."""
     absolute = np.exp(-(((scene.x - 0.5) / 0.2) ** 2) - ((scene.y - 0.5) / 0.45) ** 2)
     rivals = _rivals(scene, group)
-    left = (rivals * _sigmoid((scene.x[:, None] - scene.x[None]) / 0.025)).sum(axis=1)
-    right = (rivals * _sigmoid((scene.x[None] - scene.x[:, None]) / 0.025)).sum(axis=1)
+    left = (rivals * sigmoid((scene.x[:, None] - scene.x[None]) / 0.025)).sum(axis=1)
+    right = (rivals * sigmoid((scene.x[None] - scene.x[:, None]) / 0.025)).sum(axis=1)
     balance = (np.minimum(left, right) + 0.3) / (np.maximum(left, right) + 0.3)
     return _clip(0.5 * absolute + 0.5 * balance)
 
@@ -120,7 +120,7 @@ def _middle(scene: Scene, group: Floats) -> Floats:
 def _rim(scene: Scene, word: str) -> Floats:
     dx, dy = 0.5 - np.abs(scene.x - 0.5), 0.5 - np.abs(scene.y - 0.5)
     away = np.maximum(dx, dy) if word == "corner" else np.minimum(dx, dy)
-    return _clip(_sigmoid((0.25 - away) / 0.06))
+    return _clip(sigmoid((0.25 - away) / 0.06))
 
 
 def _measure(scene: Scene, word: str) -> tuple[Floats, float]:
@@ -143,7 +143,8 @@ def _shape(scene: Scene, word: str) -> Floats:
     return _clip(np.exp(-(((fill - wanted) / 0.12) ** 2) - (ratio / 0.6) ** 2 * (word == "round")))
 
 
-def _sigmoid(value: Floats) -> Floats:
+def sigmoid(value: NDArray[Any]) -> Floats:
+    """0..1, without overflow."""
     return np.asarray(1 / (1 + np.exp(-np.clip(value, -60, 60))), dtype=np.float32)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.finding.phrases.places import sigmoid
 from maskwright.finding.phrases.scene import Scene
 
 Floats = NDArray[Any]
@@ -22,10 +23,6 @@ def pair_chance(scene: Scene, kind: str) -> Floats:
 
 def _column(values: Floats) -> Floats:
     return values[:, None]
-
-
-def _sigmoid(value: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(value, -60, 60))), dtype=np.float32)
 
 
 def gaps(scene: Scene) -> Floats:
@@ -62,14 +59,14 @@ def _near(scene: Scene) -> Floats:
 
 
 def _left_of(scene: Scene) -> Floats:
-    side = _sigmoid((scene.x[None] - scene.x[:, None]) / 0.03)
+    side = sigmoid((scene.x[None] - scene.x[:, None]) / 0.03)
     level = 0.35 + 0.65 * sharing(scene, 1)
     out: Floats = side * level * (0.4 + 0.6 * np.exp(-gaps(scene) / 0.35))
     return out
 
 
 def _above(scene: Scene) -> Floats:
-    side = _sigmoid((scene.y[None] - scene.y[:, None]) / 0.03)
+    side = sigmoid((scene.y[None] - scene.y[:, None]) / 0.03)
     out: Floats = side * (0.25 + 0.75 * sharing(scene, 0)) * (0.4 + 0.6 * np.exp(-gaps(scene) / 0.35))
     return out
 
@@ -77,8 +74,8 @@ def _above(scene: Scene) -> Floats:
 def _on(scene: Scene) -> Floats:
     """Its foot lies within the other's height, over its width, and they meet."""
     foot, top, bottom = scene.boxes[:, 3], scene.boxes[:, 1], scene.boxes[:, 3]
-    within = _sigmoid((_column(foot) - top[None]) / 0.03) * _sigmoid((bottom[None] - _column(foot) + 0.04) / 0.03)
-    higher = _sigmoid((scene.y[None] - _column(scene.y) + 0.06) / 0.04)
+    within = sigmoid((_column(foot) - top[None]) / 0.03) * sigmoid((bottom[None] - _column(foot) + 0.04) / 0.03)
+    higher = sigmoid((scene.y[None] - _column(scene.y) + 0.06) / 0.04)
     meet = 0.15 + 0.85 * np.maximum(scene.touching, inside_box(scene) * 0.8)
     out: Floats = within * higher * sharing(scene, 0) * meet
     return out
@@ -86,7 +83,7 @@ def _on(scene: Scene) -> Floats:
 
 def _inside(scene: Scene) -> Floats:
     size = np.log(np.maximum(scene.areas, 1e-6))
-    larger = _sigmoid((size[None] - size[:, None]) / 0.3)
+    larger = sigmoid((size[None] - size[:, None]) / 0.3)
     out: Floats = inside_box(scene) * (0.3 + 0.7 * larger)
     return out
 
@@ -94,7 +91,7 @@ def _inside(scene: Scene) -> Floats:
 def _behind(scene: Scene) -> Floats:
     """Farther from the viewer (its foot is higher up), close by or partly hidden."""
     foot = scene.boxes[:, 3]
-    farther = _sigmoid((foot[None] - _column(foot)) / 0.03)
+    farther = sigmoid((foot[None] - _column(foot)) / 0.03)
     out: Floats = farther * (0.3 + 0.7 * sharing(scene, 0)) * np.exp(-gaps(scene) / 0.2)
     return out
 
@@ -102,7 +99,7 @@ def _behind(scene: Scene) -> Floats:
 def _hold(scene: Scene) -> Floats:
     """The other meets it, is smaller, and lies in the reach of its arms."""
     size = np.log(np.maximum(scene.areas, 1e-6))
-    smaller = _sigmoid((size[:, None] - size[None]) / 0.4)
+    smaller = sigmoid((size[:, None] - size[None]) / 0.4)
     reach = np.maximum(scene.touching, inside_box(scene).T * 0.7)
     sizes = np.sqrt(np.maximum(scene.heights * scene.widths, 1e-6))
     close = np.exp(-gaps(scene) / (0.03 + 0.25 * sizes[:, None]))
@@ -111,7 +108,7 @@ def _hold(scene: Scene) -> Floats:
 
 
 def _ride(scene: Scene) -> Floats:
-    higher = _sigmoid((scene.y[None] - scene.y[:, None] + 0.02) / 0.03)
+    higher = sigmoid((scene.y[None] - scene.y[:, None] + 0.02) / 0.03)
     out: Floats = higher * sharing(scene, 0) * (0.2 + 0.8 * scene.touching)
     return out
 
