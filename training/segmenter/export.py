@@ -137,16 +137,26 @@ def carded(out: Path, table: Path) -> None:
     table.write_text(text)
 
 
+def blended(later: dict[str, torch.Tensor], earlier: Path | None, share: float) -> dict[str, torch.Tensor]:
+    """The weights between two states of one training: better than either, since each forgets other things."""
+    if earlier is None:
+        return later
+    before = torch.load(earlier, map_location="cpu", weights_only=True)["mean"]
+    return {k: torch.lerp(before[k], v, share) if v.is_floating_point() else v for k, v in later.items()}
+
+
 def main() -> None:
     """Exports and checks."""
     ask = argparse.ArgumentParser()
     ask.add_argument("--state", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
+    ask.add_argument("--earlier", type=Path, help="the state this training went on from, to be blended with")
+    ask.add_argument("--share", type=float, default=0.6, help="of the later state in the blend")
     ask.add_argument("--table", type=Path, help="weights.toml, to be given the new hashes")
     a = ask.parse_args()
     net = ClickNet().eval()
     saved = torch.load(a.state, map_location="cpu", weights_only=True)
-    net.load_state_dict(saved["mean"])
+    net.load_state_dict(blended(saved["mean"], a.earlier, a.share))
     torch.set_num_threads(1)
     written(net, a.out)
     for name in (ENCODER, DECODER):
