@@ -199,6 +199,7 @@ def write(entries: dict[str, Any]) -> None:
     about = (
         f"Written by `python benchmarks/faults.py` (`make faults`) on {machine()}. The suite runs the short forms; the"
         " long forms (thousands of files, many kills) are the [benchmarks](benchmarks.md) named beside their figures."
+        " `holds` says that every case that was run came out well; `found` says how many were."
     )
     PAGE.write_text(f"# Reliability\n\n{about}\n\n{table(heads, rows)}\n", encoding="utf-8")
     KEPT.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
