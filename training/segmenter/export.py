@@ -151,7 +151,7 @@ def main() -> None:
     ask.add_argument("--state", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--earlier", type=Path, help="the state this training went on from, to be blended with")
-    ask.add_argument("--share", type=float, default=0.6, help="of the later state in the blend")
+    ask.add_argument("--share", type=float, default=0.4, help="of the later state in the blend")
     ask.add_argument("--table", type=Path, help="weights.toml, to be given the new hashes")
     a = ask.parse_args()
     net = ClickNet().eval()
