@@ -44,7 +44,7 @@ def find_figure(name: str, phrase: str) -> Image:
         hue = np.uint8([[[n * 37 % 180, 220, 255]]])
         colour = tuple(int(v) for v in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])
         outlines = contour(outlines, Mask(proposals.masks[n]), colour=colour, line_px=1)
-    rounds = list(mw.find_rounds(image, phrase))
+    rounds = list(mw.find_rounds(image, phrase, mode="loop"))
     first, last = rounds[0], rounds[-1]
     described = first.detail["candidates"]
     one_shot = mw.find(image, phrase, mode="one-shot")
@@ -90,7 +90,7 @@ def sculpt_figure(strategy: str) -> Image:
 def main() -> None:
     """Draws and writes."""
     OUT.mkdir(exist_ok=True)
-    save("loop_find.jpg", find_figure("coffee", "the white cup"))
+    save("loop_find.jpg", find_figure("coffee", "the saucer"))
     save("loop_points.jpg", sculpt_figure("points"))
     save("loop_anchors.jpg", sculpt_figure("anchors"))
 
