@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,3 +42,13 @@ def write_ball(
     for i, mask in enumerate(masks):
         save_mask(folder / f"{name}_masks" / f"{i:05d}.png", Mask(mask))
     return write_clip(folder / f"{name}{suffix}", frames, rate=Fraction(24000, 1001), lossless=True)
+
+
+def five_clips(folder: Path) -> list[dict[str, Any]]:
+    """What a data set of five clips lists; the third lacks one mask."""
+    specs = []
+    for number in range(5):
+        clip = write_ball(folder, 4, name=f"c{number}")
+        specs.append({"name": f"c{number}", "video": str(clip), "mask": str(folder / f"c{number}_masks")})
+    (folder / "c2_masks" / "00003.png").unlink()
+    return specs

@@ -11,7 +11,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'maskwright[ray]')")
 
-from erase_clips import write_ball  # noqa: E402
+from erase_clips import five_clips  # noqa: E402
 from maskwright.assemble import erasing_runs  # noqa: E402
 from maskwright.assemble.erasing_runs import run_clips, status  # noqa: E402
 from maskwright.config.erase import EraseSettings  # noqa: E402
@@ -39,19 +39,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.shutdown()
 
 
-def dataset(folder: Path) -> list[dict[str, Any]]:
-    specs = []
-    for number in range(5):
-        clip = write_ball(folder, 4, name=f"c{number}")
-        specs.append({"name": f"c{number}", "video": str(clip), "mask": str(folder / f"c{number}_masks")})
-    (folder / "c2_masks" / "00003.png").unlink()
-    return specs
-
-
 def test_two_nodes_one_killed(tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     second = cluster.add_node(num_cpus=1, object_store_memory=120 * 2**20)
     cluster.wait_for_nodes()
-    specs = dataset(tmp_path)
+    specs = five_clips(tmp_path)
     calm = run_clips(tmp_path / "calm", specs, SETTINGS)
     seen: list[str] = []
     settled = on_ray._settled

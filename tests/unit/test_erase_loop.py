@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from clip_makers import make_clip
-from erase_clips import ball_clip, write_ball
+from erase_clips import ball_clip, five_clips, write_ball
 from maskwright.assemble.erasing import erase, read_run
 from maskwright.assemble.erasing_runs import run_clips, status
 from maskwright.cli.main import main
@@ -269,17 +269,8 @@ def test_one_way_to_say_what(tmp_path: Path, given: dict) -> None:
         erase(clip, given.get("mask"), phrase=given.get("phrase"), out=tmp_path / "out", **FAST)
 
 
-def _dataset(folder: Path) -> list[dict[str, Any]]:
-    specs = []
-    for number in range(5):
-        clip = write_ball(folder, 4, name=f"c{number}")
-        specs.append({"name": f"c{number}", "video": str(clip), "mask": str(folder / f"c{number}_masks")})
-    (folder / "c2_masks" / "00003.png").unlink()
-    return specs
-
-
 def test_one_broken_clip_of_five_is_reported_and_then_mended(tmp_path: Path) -> None:
-    specs, settings = _dataset(tmp_path), EraseSettings(**FAST)
+    specs, settings = five_clips(tmp_path), EraseSettings(**FAST)
     rows = run_clips(tmp_path / "out", specs, settings)
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done", "done"]
     assert "3 masks for 4 frames" in rows[2]["error"]
