@@ -1,8 +1,9 @@
-"""Kills batches at random moments and resumes them: `python benchmarks/faults_runs.py [--kills 200]`.
+"""Kills batches at random moments and resumes them: `python benchmarks/faults_runs.py [--kills 200] [--add]`.
 
 Each kill hits the whole process group of a real `maskwright batch` (kinds: segment in two processes, sculpt in threads,
 find in threads); then the same command runs to its end. Counted: items lost, finished items worked again, results or
-exports unlike the undisturbed run's, leftovers. Writes docs/benchmarks/faults_runs.md and .json.
+exports unlike the undisturbed run's, leftovers. `--add` keeps the kills that the page tells of and runs those that are
+missing. Writes docs/benchmarks/faults_runs.md and .json.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from writing import commit
 
 from maskwright.media.exports import export
 from maskwright.media.images import save_image, save_mask
@@ -158,18 +160,25 @@ def figures(kills: list[Kill]) -> list[tuple[str, Any, Any]]:
     ]
 
 
+def earlier(page: Path) -> tuple[list[Kill], list[str]]:
+    """The kills of an earlier page, and the commits they were run on."""
+    found = json.loads(page.read_text())
+    return [Kill(**row) for row in found["kills"]], found["commit"].split(", ")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--add", action="store_true", help="to the kills that the page already tells of")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
     args = parser.parse_args()
-    rng = random.Random(7)
-    kills = []
+    kills, commits = earlier(args.out / "faults_runs.json") if args.add else ([], [])
+    rng = random.Random(7 + len(kills))
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         jobs = make_input(folder / "in")
         took = {kind: undisturbed(jobs, folder / f"reference-{kind}", kind) for kind in KINDS}
-        for number in range(args.kills):
+        for number in range(len(kills), args.kills):
             kind = list(KINDS)[number % len(KINDS)]
             after_s = rng.uniform(0.2, 0.8) * took[kind]
             kills.append(one_kill(jobs, folder / "run", folder / f"reference-{kind}", kind, after_s))
@@ -178,9 +187,7 @@ def main() -> int:
     about = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "date": time.strftime("%Y-%m-%d"),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-        ).stdout.strip(),
+        "commit": ", ".join(dict.fromkeys([*commits, commit()])),
     }
     args.out.mkdir(parents=True, exist_ok=True)
     value = {
@@ -191,7 +198,7 @@ def main() -> int:
     (args.out / "faults_runs.json").write_text(json.dumps(value, indent=1) + "\n")
     lines = "".join(f"| {w} | {f} | {'-' if m is None else m} |\n" for w, f, m in rows)
     (args.out / "faults_runs.md").write_text(
-        f"# Batches killed at random moments\n\n`python benchmarks/faults_runs.py --kills {args.kills}` on "
+        f"# Batches killed at random moments\n\n`python benchmarks/faults_runs.py --kills {args.kills}{' --add' * args.add}` on "
         f"{about['machine']}, {about['date']}, commit {about['commit']}. Each batch has {ITEMS} items; kinds in turn: "
         f"{', '.join(KINDS)}.\n\n| figure | found | at most |\n|---|---|---|\n{lines}"
     )
