@@ -71,7 +71,8 @@ def _soak_text(found: dict[str, Any]) -> list[str]:
         f"{found['sessions']} sessions in {found['minutes']:.1f} minutes, {found['at_once']} at a time: each opens,"
         f" sends a picture, clicks, undoes, exports; one in ten tracks or lifts; half end, half just vanish"
         f" ({found['clicks']} clicks, {found['jobs']} jobs, {found['faults']} faults). The server forgets who is away for"
-        f" {found['idle_s']:.0f} s.",
+        f" {found['idle_s']:.0f} s. The warm-up is {found['warm_up']} such sessions: models loaded, caches full, each kind of"
+        " work done.",
         table(["", "after warm-up", "at the end"], [
             ["memory of the server, MiB", round(found["start_mib"]), round(found["end_mib"])],
             ["session folders", found["start_folders"], found["end_folders"]],

@@ -14,18 +14,21 @@ from studio_load import clicks_of, clip, disc_at, picture_of
 from studio_server import Server
 
 AT_ONCE, PICTURES = 8, 24
-IDLE_S = 15.0
+IDLE_S, MOST_WAIT_S = 15.0, 240.0
 
 
 def soak(minutes: float, sessions: int) -> dict[str, Any]:
-    """Spreads the sessions over so many minutes; figures after a warm-up and at the end, when all have gone."""
+    """Spreads the sessions over so many minutes; figures after a warm-up (models loaded, caches full, every kind of work
+    done) and at the end, when all have gone."""
     options = (f"studio.idle_minutes={IDLE_S / 60}", "studio.max_sessions=600", "studio.embeddings_mib=32")
     given = [part for option in options for part in ("--set", option)]
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "soak", *given) as server:
         told: dict[str, int] = {"clicks": 0, "jobs": 0, "faults": 0}
         film = clip()
-        asyncio.run(_visits(server.address, range(max(PICTURES, sessions // 8)), 0.0, film, told))
+        warm_up = max(PICTURES, sessions // 8)
+        asyncio.run(_visits(server.address, range(warm_up), 0.0, film, told))
         _until_gone(server)
+        told = dict.fromkeys(told, 0)
         start, began = server.counts(), time.monotonic()
         print("start", start, flush=True)
         asyncio.run(_visits(server.address, range(sessions), minutes * 60 * AT_ONCE / sessions, film, told))
@@ -34,14 +37,23 @@ def soak(minutes: float, sessions: int) -> dict[str, Any]:
         end = server.counts()
         print("end", end, told, flush=True)
     marks = {f"{when}_{k}": v for when, counts in (("start", start), ("end", end)) for k, v in counts.items()}
-    return {"sessions": sessions, "at_once": AT_ONCE, "minutes": spent / 60, "idle_s": IDLE_S, **told, **marks}
+    return {
+        "sessions": sessions,
+        "at_once": AT_ONCE,
+        "minutes": spent / 60,
+        "idle_s": IDLE_S,
+        "warm_up": warm_up,
+        **told,
+        **marks,
+    }
 
 
 def _until_gone(server: Server) -> None:
-    """Waits until the sweeper has been around."""
-    until = time.monotonic() + 4 * IDLE_S + 10
+    """Waits until the sweeper has ended the last session, and for one round of it more."""
+    until = time.monotonic() + MOST_WAIT_S
     while time.monotonic() < until and server.counts()["folders"]:
         time.sleep(1)
+    time.sleep(IDLE_S)
 
 
 async def _visits(address: str, visitors: range, each_s: float, film: bytes, told: dict[str, int]) -> None:
@@ -73,7 +85,7 @@ async def _visit(address: str, visitor: int, film: bytes, told: dict[str, int]) 
         await client.post(f"/sessions/{sid}/undo")
         await client.get(f"/sessions/{sid}/export/{choice.choice(['mask', 'cutout', 'coco', 'yolo'])}")
         if visitor % 10 == 0:
-            await _work(client, sid, film, choice.choice(["track", "lift"]))
+            await _work(client, sid, film, ("track", "lift")[visitor // 10 % 2])
             told["jobs"] += 1
         if choice.random() < 0.5:
             (await client.delete(f"/sessions/{sid}")).raise_for_status()

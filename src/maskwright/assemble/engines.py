@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from maskwright.assemble.loading import load
 from maskwright.config.settings import Settings, resolve
 from maskwright.models.catalogue import find_row
+from maskwright.models.weights import card, cards, weights_folder
+
+_WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
 
 
 class Engines:
@@ -38,6 +42,27 @@ class Engines:
         """Kind -> name of what is in use so far."""
         return {kind: str(getattr(model, "name", model)) for kind, model in self._loaded.items() if model is not None}
 
+    def device_mib(self, kind: str) -> int:
+        """About how much device memory the kind's model takes: its weights and a fifth for its work; 0 for models of
+        the core and those whose weights are not here."""
+        choice = self.settings.models.get(kind, {})
+        name = self._chosen.get(kind) or choice.get("name", "lite")
+        if not isinstance(name, str) or not (row := find_row(kind, name)).extra:
+            return 0
+        place = str(choice.get("weights") or row.weights)
+        known = card(place).size if place in cards() else None
+        size = _bytes_of(Path(place) if Path(place).is_dir() else weights_folder() / place) if known is None else known
+        return round(1.2 * size / 2**20)
+
+    def drop(self, kind: str) -> None:
+        """Forgets the kind's model, and what is built on it, so that their memory can be freed; the next `get` loads
+        it again."""
+        with self._lock:
+            model = self._loaded.pop(kind, None)
+            for other, choice in list(self._loaded.items()):
+                if model is not None and any(value is model for value in getattr(choice, "__dict__", {}).values()):
+                    self._loaded.pop(other)
+
     def _load(self, kind: str) -> Any:
         chosen = self._chosen.get(kind)
         if chosen is not None and not isinstance(chosen, str):
@@ -48,3 +73,8 @@ class Engines:
         name = choice.pop("name")
         needs = find_row(kind, name).needs
         return load(kind, name, **{**{keyword: self.need(needed) for keyword, needed in needs}, **choice})
+
+
+def _bytes_of(folder: Path) -> int:
+    """What the weight files of a folder take; 0 when there is none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in _WEIGHT_FILES)

@@ -20,5 +20,8 @@ class StudioSettings(Frozen):
     max_sessions: int = Field(256, ge=1, description="More are refused until one ends.")
     queue: int = Field(256, ge=1, description="Jobs that may wait for one model; more are told to come back.")
     embeddings_mib: int = Field(512, ge=1, description="Memory for encoded pictures, shared by all sessions.")
+    device_mib: int = Field(
+        0, ge=0, description="Device memory for large models together; 0: nine tenths of what the device has."
+    )
     history: int = Field(100, ge=1, description="Steps of undo kept for a picture.")
     folder: str = Field("", description="Where sessions are kept; empty: a folder of its own in the cache.")

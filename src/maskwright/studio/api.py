@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
-from maskwright.errors import Busy, InputError, MaskwrightError, MissingError, RefusedError
+from maskwright.errors import Busy, Cancelled, InputError, MaskwrightError, MissingError, RefusedError
 from maskwright.studio.api_work import clip_routes, job_routes, read_upload
 from maskwright.studio.desk import Desk
 from maskwright.studio.handing import hand_out
@@ -63,6 +63,8 @@ def _fault(error: MaskwrightError) -> JSONResponse:
     body = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     if isinstance(error, Busy):
         return JSONResponse(body, 503, headers={"Retry-After": str(max(1, round(error.retry_after_s)))})
+    if isinstance(error, Cancelled):
+        return JSONResponse(body, 409)
     if isinstance(error, (InputError, RefusedError)):
         return JSONResponse(body, 400)
     return JSONResponse(body, 424 if isinstance(error, MissingError) else 500)

@@ -23,9 +23,10 @@ from maskwright.media.limits import Limits
 from maskwright.plumbing.files import storage_errors
 from maskwright.plumbing.log import get_log
 from maskwright.studio import marking
+from maskwright.studio.broker import Broker, device_mib, empty_device
 from maskwright.studio.jobs import Jobs
 from maskwright.studio.keeping import restore, save
-from maskwright.studio.laned import LanedModels
+from maskwright.studio.laned import LanedModels, Large
 from maskwright.studio.lanes import working_for
 from maskwright.studio.sessions import SHELF, Board, Session, Sessions
 from maskwright.values import Box, Cost, Image, Mask, MaskStack
@@ -42,9 +43,11 @@ class Desk:
         self.settings = settings or resolve()
         self.rules = self.settings.section(StudioSettings)
         self._engines = Engines(self.settings)
+        self.broker = Broker(lambda: self.rules.device_mib or device_mib())
         self.models = LanedModels(
-            self._engines.need, single_lock=single_lock, limit=self.rules.queue, cache_mib=self.rules.embeddings_mib
-        )
+            self._engines.need, single_lock=single_lock, limit=self.rules.queue, cache_mib=self.rules.embeddings_mib,
+            large=Large(self.broker, self._engines.device_mib, self._drop),
+        )  # fmt: skip
         self.root = Path(root or self.rules.folder or default_root())
         self.sessions = Sessions(self.root, idle_s=self.rules.idle_minutes * 60, most=self.rules.max_sessions)
         self.jobs = Jobs()
@@ -52,6 +55,11 @@ class Desk:
         self.sessions.on_missing = self._restore
         self.sessions.is_working = lambda session: any(not job.is_over for job in self.jobs.of(session.id))
         self._finder: Finder | None = None
+
+    def _drop(self, kind: str) -> None:
+        """Lets go of a large model and gives its memory back to the device."""
+        self._engines.drop(kind)
+        empty_device()
 
     @property
     def shelf(self) -> Path:
@@ -101,7 +109,7 @@ class Desk:
     def working(self, session: Session, kind: str) -> Iterator[None]:
         """Model calls inside are the session's; what they took is added to its cost."""
         began = time.perf_counter()
-        with working_for(session.id):
+        with working_for(session.id, session.cancel):
             yield
         spent = time.perf_counter() - began
         session.extras["cost_last_s"] = spent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from maskwright.errors import Busy, Cancelled, InputError, MaskwrightError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import read_json, write_json
 from maskwright.plumbing.log import get_log
+from maskwright.studio.faults import OOPS
 from maskwright.studio.lanes import working_for
 
 _log = get_log("studio.jobs")
 STATE = "job.json"
+_KEPT = ("state", "share", "note", "error", "fault", "began", "ended", "result")
 RESTARTED = "the studio was restarted; start it again to go on."
 
 
@@ -34,6 +37,8 @@ class Job:
     share: float = 0.0
     note: str = ""
     error: str = ""
+    fault: str = ""
+    """Name of the error's class, when it failed."""
     began: float = field(default_factory=time.time)
     ended: float | None = None
     result: dict[str, Any] = field(default_factory=dict)
@@ -59,9 +64,11 @@ class Job:
         self.share, self.note = min(max(share, 0.0), 1.0), note or self.note
         self.cancel.check()
 
+    def fail(self, error: MaskwrightError) -> None:
+        self.state, self.error, self.fault = "failed", str(error), type(error).__name__
+
     def to_json(self) -> dict[str, Any]:
-        keep = ("id", "kind", "session", "state", "share", "note", "error", "began", "ended", "result")
-        return {name: getattr(self, name) for name in keep}
+        return {name: getattr(self, name) for name in ("id", "kind", "session", *_KEPT)}
 
 
 Work = Callable[[Job], dict[str, Any]]
@@ -74,6 +81,8 @@ class Jobs:
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="job")
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
+        self._noting = threading.Lock()
+        """Held while a record is written: a session whose jobs were forgotten is not written to any more."""
         self._waiting = waiting
         self._closing = False
 
@@ -104,10 +113,10 @@ class Jobs:
         return sorted((j for j in self._jobs.values() if j.session == session), key=lambda j: -j.began)
 
     def forget(self, session: str) -> None:
-        """Stops and drops everything of a session."""
+        """Stops and drops everything of a session; afterwards no record is written into its folder."""
         for job in self.of(session):
             job.cancel.set()
-            with self._lock:
+            with self._lock, self._noting:
                 self._jobs.pop(job.id, None)
 
     def recover(self, session: str, folder: Path) -> list[Job]:
@@ -116,8 +125,8 @@ class Jobs:
         for state in sorted(folder.glob(f"job-*/{STATE}")):
             values = read_json(state)
             job = Job(values["id"], values["kind"], session, state.parent)
-            for name in ("state", "share", "note", "error", "began", "ended", "result"):
-                setattr(job, name, values[name])
+            for name in _KEPT:
+                setattr(job, name, values.get(name, getattr(job, name)))
             if not job.is_over:
                 job.state, job.error = "interrupted", RESTARTED
             with self._lock:
@@ -135,7 +144,7 @@ class Jobs:
     def _run(self, job: Job, work: Work) -> None:
         job.state, job.began = "running", time.time()
         try:
-            with working_for(job.session):
+            with working_for(job.session, job.cancel):
                 job.cancel.check()
                 job.result = work(job)
             job.state, job.share = "done", 1.0
@@ -143,16 +152,20 @@ class Jobs:
             job.state = "interrupted" if self._closing else "stopped"
             job.error = RESTARTED if self._closing else ""
         except MaskwrightError as error:
-            job.state, job.error = "failed", str(error)
+            job.fail(error)
         except Exception as error:  # noqa: BLE001 - one visitor's fault must not end the thread; it is logged and shown
-            job.state, job.error = "failed", "something went wrong here; it was noted in the log."
+            job.state, job.error = "failed", OOPS
             _log.warning("job failed", kind=job.kind, error=repr(error))
         job.ended = time.time()
         self._note(job)
+        if not self.knows(job.id):  # its session ended meanwhile; what the work wrote since then goes too
+            shutil.rmtree(job.folder.parent, ignore_errors=True)
 
     def _note(self, job: Job) -> None:
-        try:
-            if job.folder.parent.exists():
+        with self._noting:
+            if not self.knows(job.id):
+                return
+            try:
                 write_json(job.folder / STATE, job.to_json())
-        except MaskwrightError as error:
-            _log.warning("job not noted", kind=job.kind, error=str(error))
+            except MaskwrightError as error:
+                _log.warning("job not noted", kind=job.kind, error=str(error))

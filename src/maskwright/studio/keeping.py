@@ -15,7 +15,10 @@ STATE, PICTURE = "session.json", "picture.png"
 
 
 def save(session: Session, *, with_picture: bool = False) -> None:
-    """Writes the board that is shown now (not the whole history), and the picture when it is new."""
+    """Writes the board that is shown now (not the whole history), and the picture when it is new.
+    Raises InputError for a session that has ended meanwhile."""
+    if not session.folder.is_dir():
+        raise InputError("this session has ended.", "Reload the page to begin a new one.")
     if with_picture:
         save_image(session.path(PICTURE), session.need_picture())
     board = session.board

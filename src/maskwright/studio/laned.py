@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from maskwright.plumbing.cache import MemoryCache
 from maskwright.ports import Segmenter
+from maskwright.studio.broker import Broker, Lent
 from maskwright.studio.lanes import Lane, SingleLock, Works
 from maskwright.values import Candidates, Embedding, Image, Prompt
 
@@ -29,6 +31,16 @@ _METHODS: Mapping[str, tuple[str, ...]] = {
 
 _STREAMS: Mapping[str, tuple[str, ...]] = {"tracker": ("track",), "filler": ("fill",)}
 """Kind -> methods that yield; each item is a step."""
+
+
+@dataclass(frozen=True)
+class Large:
+    """What is known of large models: who lends the device's memory, how much a kind's model takes (0: not large), and
+    how the last reference to it is dropped."""
+
+    broker: Broker
+    size_mib: Callable[[str], int]
+    drop: Callable[[str], None]
 
 
 class LanedSegmenter:
@@ -101,10 +113,17 @@ class LanedModels:
     """kind -> the shared model of the settings, each made once, wrapped for its lane."""
 
     def __init__(
-        self, load: Callable[[str], Any], *, single_lock: bool = False, limit: int = 256, cache_mib: int = 512
+        self,
+        load: Callable[[str], Any],
+        *,
+        single_lock: bool = False,
+        limit: int = 256,
+        cache_mib: int = 512,
+        large: Large | None = None,
     ) -> None:
-        """`load`: gives the model of a kind, or None when the settings choose none."""
-        self._load, self._limit = load, limit
+        """`load`: gives the model of a kind, or None when the settings choose none; `large`: which of them share the
+        device's memory."""
+        self._load, self._limit, self._large = load, limit, large
         self._single = SingleLock() if single_lock else None
         self._lanes: dict[str, Lane] = {}
         self._models: dict[str, Any] = {}
@@ -119,8 +138,17 @@ class LanedModels:
 
     def _load_once(self, kind: str) -> Any:
         if kind not in self._models:
-            self._models[kind] = self._wrap(kind, self._load(kind))
+            self._models[kind] = self._wrap(kind, self._small_or_lent(kind))
         return self._models[kind]
+
+    def _small_or_lent(self, kind: str) -> Any:
+        """The model itself, or for a large one what borrows it from the broker step by step."""
+        size = 0 if self._large is None else self._large.size_mib(kind)
+        if self._large is None or not size:
+            return self._load(kind)
+        drop = self._large.drop
+        self._large.broker.register(kind, size, lambda: self._load(kind), lambda: drop(kind))
+        return Lent(self._large.broker, kind, _STREAMS.get(kind, ()))
 
     def _wrap(self, kind: str, model: Any) -> Any:
         if model is None:

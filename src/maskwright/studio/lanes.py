@@ -13,21 +13,35 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from maskwright.errors import Busy
+from maskwright.plumbing.cancel import Cancel
 
 owner: ContextVar[str] = ContextVar("owner", default="nobody")
 """The session on whose behalf this thread works; the queue is fair between owners."""
+stopping: ContextVar[Cancel | None] = ContextVar("stopping", default=None)
+"""That session's wish to stop: nobody waits for a lane once it is set."""
 
 MAX_MERGED = 16
+LOOK_S = 0.1
+"""How often somebody who waits for an answer looks whether it is still wanted."""
 
 
 @contextmanager
-def working_for(name: str) -> Iterator[None]:
-    """Everything asked of lanes inside belongs to session `name`."""
-    token = owner.set(name)
+def working_for(name: str, cancel: Cancel | None = None) -> Iterator[None]:
+    """Everything asked of lanes inside belongs to session `name`, and is given up with Cancelled when `cancel` is set:
+    what still waits is taken out of the queue, a step that runs ends by itself and its answer is thrown away."""
+    tokens = owner.set(name), stopping.set(cancel)
     try:
         yield
     finally:
-        owner.reset(token)
+        owner.reset(tokens[0])
+        stopping.reset(tokens[1])
+
+
+def check_wanted() -> None:
+    """Raises Cancelled when the session this thread works for wants to stop."""
+    cancel = stopping.get()
+    if cancel is not None:
+        cancel.check()
 
 
 @dataclass(eq=False)
@@ -72,9 +86,10 @@ class Lane:
     def call(
         self, run: Callable[[Sequence[Any]], Sequence[Any]], payload: Any, merge_key: Hashable | None = None
     ) -> Any:
-        """The answer to one step; called on the lane's own thread it runs at once. Raises Busy."""
+        """The answer to one step; called on the lane's own thread it runs at once. Raises Busy, Cancelled."""
         if threading.current_thread() is self._thread:
             return run([payload])[0]
+        check_wanted()
         job = Job(owner.get(), run, payload, merge_key)
         with self._ready:
             if self._closed or self._count >= self.limit:
@@ -83,7 +98,7 @@ class Lane:
             self._waiting.setdefault(job.owner, deque()).append(job)
             self._count += 1
             self._ready.notify()
-        return job.future.result()
+        return _awaited(job.future)
 
     def stream(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         """An iterator each of whose steps is one job, so that others get in between."""
@@ -107,6 +122,7 @@ class Lane:
             self.steps += 1
             self.merged += len(jobs) - 1
             self._step_s += 0.1 * ((time.monotonic() - began) / len(jobs) - self._step_s)
+            del jobs  # a lane that waits must not keep the last visitor's clip alive
 
     def _next(self) -> list[Job]:
         """The first job of the owner whose turn it is, with every waiting job that can be merged into it."""
@@ -132,8 +148,26 @@ class Lane:
         return found
 
 
+def _awaited(future: Future[Any]) -> Any:
+    """Its result as soon as it is there; raises Cancelled as soon as nobody wants it any more."""
+    while True:
+        try:
+            return future.result(timeout=LOOK_S)
+        except TimeoutError:
+            if future.done():
+                raise
+        try:
+            check_wanted()
+        except BaseException:
+            future.cancel()
+            raise
+
+
 def _answer(jobs: list[Job]) -> None:
     """Runs merged jobs in one step; when that fails, each alone, so that one bad job hurts nobody else."""
+    jobs = [job for job in jobs if job.future.running() or job.future.set_running_or_notify_cancel()]
+    if not jobs:
+        return
     try:
         answers = jobs[0].run([job.payload for job in jobs])
     except BaseException as error:  # noqa: BLE001 - handed to the caller who waits for it
@@ -157,10 +191,12 @@ class SingleLock:
     def call(
         self, run: Callable[[Sequence[Any]], Sequence[Any]], payload: Any, merge_key: Hashable | None = None
     ) -> Any:
+        check_wanted()
         with self._lock:
             return run([payload])[0]
 
     def stream(self, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        check_wanted()
         with self._lock:
             yield from list(make())
 

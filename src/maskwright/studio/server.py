@@ -15,12 +15,16 @@ from fastapi import FastAPI
 
 from maskwright import __version__
 from maskwright.config.settings import Settings
+from maskwright.errors import MaskwrightError
+from maskwright.plumbing.log import get_log
 from maskwright.studio.api import api_routes
 from maskwright.studio.desk import Desk
 from maskwright.studio.page.frame import CSS, I18N, SCRIPT
 from maskwright.studio.page.whole import build_page
+from maskwright.studio.quiet import few_arenas, give_back
 
 SWEEP_S = 60.0
+_log = get_log("studio")
 
 
 def make_app(desk: Desk, *, auth: tuple[str, str] | None = None) -> FastAPI:
@@ -57,14 +61,23 @@ def _theme() -> Any:
 
 
 def _sweep(desk: Desk, stop: threading.Event) -> None:
+    """Ends sessions nobody uses; when some have gone since the last round, their memory goes too."""
+    gone = 0
     while not stop.wait(min(SWEEP_S, desk.rules.idle_minutes * 30)):
-        desk.sessions.sweep()
+        try:
+            desk.sessions.sweep()
+        except MaskwrightError as error:  # a full disk must not end the sweeping
+            _log.warning("not swept", error=str(error))
+        if desk.sessions.ended != gone:
+            gone = desk.sessions.ended
+            give_back()
 
 
 def serve(
     settings: Settings, *, auth: tuple[str, str] | None = None, root: Path | None = None, single_lock: bool = False
 ) -> None:
     """Serves until stopped."""
+    few_arenas()
     desk = Desk(settings, root=root, single_lock=single_lock)
     config = uvicorn.Config(
         make_app(desk, auth=auth), host=desk.rules.host, port=desk.rules.port, log_level="warning", access_log=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
@@ -24,7 +25,12 @@ _ID = re.compile(r"[A-Za-z0-9_-]{24}")
 
 def newest(folder: Path) -> float:
     """When anything directly in the folder was last changed."""
-    return max((p.stat().st_mtime for p in (folder, *folder.iterdir())), default=0.0)
+    times = []
+    with contextlib.suppress(FileNotFoundError):  # another thread may be removing it
+        times = [folder.stat().st_mtime]
+        for path in folder.iterdir():
+            times.append(path.stat().st_mtime)
+    return max(times, default=0.0)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,8 @@ class Sessions:
         self.root, self.idle_s, self.most = Path(root), idle_s, most
         self._sessions: dict[str, Session] = {}
         self._lock = threading.RLock()
+        self.ended = 0
+        """How many have gone so far."""
         self.on_end: list[Callable[[Session], None]] = []
         self.on_missing: Callable[[Session], bool] | None = None
         """Fills a session whose folder is there but which is not in memory (after a restart)."""
@@ -175,7 +183,10 @@ class Sessions:
             session.cancel.set()
             for act in self.on_end:
                 act(session)
+            session.extras.clear()
             shutil.rmtree(session.folder, ignore_errors=True)
+            with self._lock:
+                self.ended += 1
 
     def sweep(self) -> int:
         """Ends sessions unused for `idle_s`; returns how many."""

@@ -41,6 +41,7 @@ class EditTab:
                 with gr.Row(elem_classes="mw-row"):
                     self.plan = gr.Button(T("show_plan"), elem_id="mw-plan", min_width=60)
                     self.run = gr.Button(T("run_edit"), variant="primary", elem_id="mw-run-edit", min_width=60)
+                    self.stop = gr.Button(T("stop"), variant="stop", elem_id="mw-edit-stop", min_width=60)
                 self.plan_text = gr.Code(
                     label=T("plan"), language="json", elem_id="mw-plan-text", interactive=False, max_lines=24
                 )
@@ -55,6 +56,7 @@ class EditTab:
         shown = [self.slider, self.drift, self.plan_text, self.history]
         for listen in (self.run.click, self.words.submit):
             listen(act(self.apply, 4), [self.sid, self.words], shown, show_progress_on=self.slider)
+        self.stop.click(act(self.frame.halt, 1), [self.sid], [self.drift], show_progress="hidden")
         self.history.select(with_place(act(self.choose, 2)), [self.sid], [self.slider, self.drift])
         self.download.on_click(act(self.take_home, 1), [self.sid])
 

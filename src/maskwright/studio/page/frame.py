@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from maskwright.errors import MaskwrightError
+from maskwright.errors import Cancelled, MaskwrightError
 from maskwright.plumbing.log import get_log
 from maskwright.studio.desk import Desk
+from maskwright.studio.faults import told, told_line, told_text
 from maskwright.studio.jobs import Job
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import TEXTS, language_of, say
 
 _log = get_log("studio.page")
+_UNNAMED = re.compile(r"object (\d+)")
 
 I18N = gr.I18n(
     en={f"mw_{key}": english for key, (english, _) in TEXTS.items()},
@@ -66,8 +69,10 @@ class Frame:
             language = language_of(request.headers.get("accept-language"))
             try:
                 return work(self.desk.need(sid), language, *values)
+            except Cancelled:
+                gr.Info(say(language, "status_stopped"), duration=4, title=say(language, "note"))
             except MaskwrightError as error:
-                gr.Warning(html.escape(str(error)), duration=8, title=say(language, "note"))
+                gr.Warning(self.words_for(error, language), duration=8, title=say(language, "note"))
             except Exception as error:  # noqa: BLE001 - never a stack trace in the page; the log has it
                 _log.warning("page fault", act=work.__name__, error=repr(error))
                 gr.Warning(say(language, "oops"), duration=8, title=say(language, "note"))
@@ -76,6 +81,15 @@ class Frame:
         event.__annotations__ = {"request": gr.Request, "sid": str}
         event.__name__ = work.__name__
         return event
+
+    def words_for(self, error: MaskwrightError, language: str) -> str:
+        """What the note says: no tags, and no places on the server's disk."""
+        return html.escape(re.sub(re.escape(str(self.desk.root)) + r"/(?:[^/\n]+/)*", "", told(error, language)))
+
+    def halt(self, session: Session, language: str) -> str:
+        """A Stop button: whatever works for this visitor ends."""
+        self.desk.stop(session)
+        return f"<span>{say(language, 'status_stopped')}</span>"
 
 
 def with_place(inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,7 +111,8 @@ def job_text(job: Job, language: str) -> str:
     else:
         left = say(language, "left", s=round(job.left_s)) if job.left_s is not None else ""
         line = say(language, "job", kind=kind, state=state, percent=round(job.share * 100), left=left)
-    note = html.escape(job.error or ("" if job.state == "done" else job.note)).replace("\n", "<br>")
+    note = told_text(job.error, job.fault, language) or ("" if job.state == "done" else told_line(job.note, language))
+    note = html.escape(note).replace("\n", "<br>")
     bar = f'<progress max="100" value="{round(job.share * 100)}" aria-label="{kind}"></progress>'
     link = f'<a href="?job={job.id}">?job={job.id}</a>'
     small = f"<p class='mw-small'>{say(language, 'link')} {link}</p>"
@@ -108,10 +123,16 @@ def subject_text(session: Session, language: str, *, whole_allowed: bool) -> str
     """What a tab works on: the active object, else the whole picture, else what to do first."""
     thing = session.board.thing
     if session.picture is not None and thing.mask is not None and thing.mask:
-        line = say(language, "copied_from", name=thing.name, area=thing.mask.area)
+        line = say(language, "copied_from", name=shown_name(thing.name, language), area=thing.mask.area)
     else:
         line = say(language, "whole_picture" if whole_allowed and session.picture is not None else "select_first")
     return f"<span>{html.escape(line)}</span>"
+
+
+def shown_name(name: str, language: str) -> str:
+    """An object's name; one that nobody has named yet is called in the visitor's language."""
+    found = _UNNAMED.fullmatch(name)
+    return name if found is None else say(language, "object", n=found[1])
 
 
 def spent_text(session: Session, language: str) -> str:
@@ -125,5 +146,7 @@ def cost_text(session: Session, language: str) -> str:
     spent = session.extras.get("cost")
     if spent is None:
         return ""
-    calls = ", ".join(f"{kind} {count}" for kind, count in sorted(spent.calls.items()) if count)
-    return f"{say(language, 'cost')}: {calls or 0}; {sum(spent.seconds.values()):.2f} s; ${spent.usd:.4f}"
+    named = {kind: say(language, f"call_{kind}") if f"call_{kind}" in TEXTS else kind for kind in spent.calls}
+    calls = ", ".join(f"{named[kind]} {count}" for kind, count in sorted(spent.calls.items()) if count)
+    seconds = f"{sum(spent.seconds.values()):.2f}"
+    return say(language, "cost_line", calls=calls or 0, s=seconds, usd=f"{spent.usd:.4f}")

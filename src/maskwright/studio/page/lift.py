@@ -38,13 +38,13 @@ class LiftTab:
                 self.faces = gr.Slider(500, 50_000, value=8000, step=500, label=T("faces"), elem_id="mw-faces")
                 with gr.Row(elem_classes="mw-row"):
                     self.run = gr.Button(T("run_lift"), variant="primary", elem_id="mw-run-lift", min_width=60)
-                    self.stop = gr.Button(T("stop"), variant="stop", min_width=60)
+                    self.stop = gr.Button(T("stop"), variant="stop", min_width=60, elem_id="mw-lift-stop")
                 self.state = gr.HTML("", elem_id="mw-lift-state")
                 self.report = gr.HTML("", elem_id="mw-lift-report", elem_classes="mw-table")
                 self.files = gr.Files(label=T("download"), elem_id="mw-lift-files", interactive=False, visible=False)
         self.timer = gr.Timer(1.0, active=False)
         self.run.click(frame.act(self.start, 2), [sid, self.faces], [self.state, self.timer])
-        self.stop.click(frame.act(self.halt, 1), [sid], [self.timer])
+        self.stop.click(frame.act(frame.halt, 1), [sid], [self.state], show_progress="hidden")
         shown = [self.state, self.timer, self.model, self.report, self.files]
         self.timer.tick(frame.act(self.watch, 5), [sid], shown, show_progress="hidden")
 
@@ -61,10 +61,6 @@ class LiftTab:
         job = make_lift(self.desk, session, int(faces))
         session.extras["lift_job"] = job.id
         return job_text(job, language), gr.Timer(active=True)
-
-    def halt(self, session: Session, language: str) -> Any:
-        self.desk.stop(session)
-        return gr.skip()
 
     def watch(self, session: Session, language: str) -> tuple[Any, ...]:
         job = self.desk.jobs.find(session.extras.get("lift_job", ""))

@@ -29,7 +29,9 @@ class PartsTab:
                 self.legend = gr.HTML("", elem_id="mw-legend", elem_classes="mw-legend")
             with gr.Column(scale=2, min_width=320):
                 self.subject = gr.HTML("", elem_classes="mw-status", elem_id="mw-parts-subject")
-                self.run = gr.Button(T("run_parts"), variant="primary", elem_id="mw-run-parts")
+                with gr.Row(elem_classes="mw-row"):
+                    self.run = gr.Button(T("run_parts"), variant="primary", elem_id="mw-run-parts", min_width=60)
+                    self.stop = gr.Button(T("stop"), variant="stop", elem_id="mw-parts-stop", min_width=60)
                 self.complete = gr.Checkbox(False, label=T("complete"), elem_id="mw-complete")
                 self.garments = gr.Gallery(
                     label=T("garments"), columns=4, height=300, format="png", interactive=False, object_fit="contain",
@@ -54,6 +56,7 @@ class PartsTab:
         act = self.frame.act
         shown = [self.map, self.legend, self.part, self.target, self.garments, self.subject]
         self.run.click(act(self.take_apart, _SHOWN), [self.sid, self.complete], shown, show_progress_on=self.map)
+        self.stop.click(act(self.frame.halt, 1), [self.sid], [self.subject], show_progress="hidden")
         self.merge.click(act(self.merged, _SHOWN), [self.sid, self.part, self.target], shown, show_progress_on=self.map)
         for listen in (self.rename.click, self.name.submit):
             listen(act(self.renamed, _SHOWN), [self.sid, self.part, self.name], shown, show_progress_on=self.map)

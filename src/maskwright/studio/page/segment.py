@@ -91,12 +91,15 @@ class SegmentTab(SegmentActs):
                     [(T(f"strategy_{s}"), s) for s in ("points", "anchors")], value="points", label=T("strategy")
                 )
             self.rounds = gr.Slider(1, 6, value=3, step=1, label=T("rounds"))
-            self.sculpt = gr.Button(T("sculpt"), variant="primary", elem_id="mw-sculpt")
+            with gr.Row(elem_classes="mw-row"):
+                self.sculpt = gr.Button(T("sculpt"), variant="primary", elem_id="mw-sculpt", min_width=60)
+                self.sculpt_stop = gr.Button(T("stop"), variant="stop", elem_id="mw-sculpt-stop", min_width=60)
             self.slider = gr.ImageSlider(label=T("before_after"), type="numpy", height=300, format="webp")
+            self.turns = gr.Radio([], label=T("round"), elem_id="mw-turns", visible=False)
             self.round_text = gr.HTML("", elem_classes="mw-small", elem_id="mw-round")
             with gr.Row(elem_classes="mw-row"):
                 self.take_round = gr.Button(T("take_round"), size="sm", elem_id="mw-take-round")
-                self.refuse_round = gr.Button(T("refuse_round"), size="sm")
+                self.refuse_round = gr.Button(T("refuse_round"), size="sm", elem_id="mw-refuse-round")
 
     def _build_export(self) -> None:
         with gr.Row(elem_classes="mw-row"):
@@ -121,7 +124,7 @@ class SegmentTab(SegmentActs):
         self._shows(self.view.input, self.refresh, [self.view])
         for button, act in ((self.undo, self.desk.undo), (self.redo, self.desk.redo), (self.clear, self.desk.reset)):
             self._shows(button.click, self._then(act), [self.view])
-        self.stop.click(self.frame.act(self.halt, 1), [self.sid], [self.status])
+        self.stop.click(self.frame.act(self.frame.halt, 1), [self.sid], [self.status], show_progress="hidden")
         self._shows(self.alternatives.select, self.alternative, [self.view])
         self._shows(self.things.input, self.select, [self.things, self.view])
         self._shows(self.name.submit, self.rename, [self.name, self.view])
@@ -138,9 +141,12 @@ class SegmentTab(SegmentActs):
 
     def _listen_sculpt(self) -> None:
         asked = [self.sid, self.target, self.strategy, self.rounds]
-        self.sculpt.click(self._streaming(self.run_sculpt), asked, [self.slider, self.round_text])
-        self._shows(self.take_round.click, self.take, [self.view])
-        self._shows(self.refuse_round.click, self.refuse, [self.view])
+        act, rounds = self.frame.act, [self.slider, self.round_text, self.turns]
+        self.sculpt.click(self._streaming(self.run_sculpt, len(rounds)), asked, rounds)
+        self.sculpt_stop.click(act(self.frame.halt, 1), [self.sid], [self.status], show_progress="hidden")
+        self.turns.input(act(self.look, 2), [self.sid, self.turns], rounds[:2], show_progress="hidden")
+        self._shows(self.take_round.click, self.take, [self.turns, self.view])
+        self._shows(self.refuse_round.click, self.refuse, [self.turns, self.view], rounds)
         self.download.on_click(self.frame.act(self.export, 1), [self.sid, self.format])
 
     def _shows(self, listen: Any, work: Any, values: list[Any], more: Sequence[Any] = ()) -> None:
@@ -150,12 +156,13 @@ class SegmentTab(SegmentActs):
             event = with_place(event)
         listen(event, [self.sid, *values], [*self.shown, *more], show_progress_on=self.picture)
 
-    def _streaming(self, work: Any) -> Any:
+    def _streaming(self, work: Any, outputs: int) -> Any:
         """An event that yields; faults in the middle are shown like any other."""
-        step = self.frame.act(lambda session, language, stream: next(stream, None), 2)
+        step = self.frame.act(lambda session, language, stream: next(stream, None), outputs)
+        begin = self.frame.act(lambda session, language, *values: work(session, language, *values), outputs)
 
         def event(request: gr.Request, sid: str, *values: Any) -> Iterator[Any]:
-            stream = self.frame.act(lambda session, language, *v: work(session, language, *v), 2)(request, sid, *values)
+            stream = begin(request, sid, *values)
             if not hasattr(stream, "__next__"):
                 yield stream
                 return

@@ -16,9 +16,10 @@ from maskwright.media.samples import sample, sample_names
 from maskwright.studio import marking
 from maskwright.studio.desk import Desk
 from maskwright.studio.drawing import draw, numbers, overview, shown_scale, strokes_of, thumbnail
+from maskwright.studio.faults import told_line
 from maskwright.studio.handing import hand_out
-from maskwright.studio.page.frame import cost_text, spent_text
-from maskwright.studio.sculpting import sculpt_rounds
+from maskwright.studio.page.frame import cost_text, shown_name, spent_text
+from maskwright.studio.sculpting import Turn, need_round, refuse_round, sculpt_rounds, take_round
 from maskwright.studio.sessions import Session
 from maskwright.studio.texts import say
 from maskwright.values import Box, Image
@@ -35,19 +36,19 @@ class SegmentActs:
     def show(self, session: Session, language: str, view: str = "tint", note: str | None = None) -> tuple[Any, ...]:
         """What every act refreshes: picture, status, alternatives, objects, name, cost."""
         board, picture = session.board, session.picture
-        thing = board.thing
+        thing, name = board.thing, shown_name(board.thing.name, language)
         if note is None:
             note = say(language, "status_ready")
             if picture is not None:
                 note = say(language, "status_opened", w=picture.width, h=picture.height)
             if thing.mask is not None:
                 score = "-" if thing.score is None else f"{thing.score:.2f}"
-                note = say(language, "status_marked", name=thing.name, area=thing.mask.area, score=score)
+                note = say(language, "status_marked", name=name, area=thing.mask.area, score=score)
         others = [(thumbnail(picture, m), f"{s:.2f}") for m, s in thing.others] if picture is not None else []
-        names = [(t.name, i) for i, t in enumerate(board.things)]
+        names = [(shown_name(t.name, language), i) for i, t in enumerate(board.things)]
         things = gr.Dropdown(choices=names, value=board.active)
         text = f"<span>{_escaped(note)}</span><span class='mw-small'>{spent_text(session, language)}</span>"
-        return draw(session, view), text, others, things, thing.name, cost_text(session, language)
+        return draw(session, view), text, others, things, name, cost_text(session, language)
 
     def refresh(self, session: Session, language: str, view: str) -> tuple[Any, ...]:
         return self.show(session, language, view)
@@ -91,7 +92,7 @@ class SegmentActs:
         session.extras["trace"] = found.trace
         if found.mask is not None:
             return self.show(session, language, view)
-        note = say(language, "status_none", phrase=phrase[:60], reason=found.reason)
+        note = say(language, "status_none", phrase=phrase[:60], reason=told_line(found.reason, language))
         return self.show(session, language, view, note)
 
     def everything(self, session: Session, language: str) -> tuple[Any, ...]:
@@ -120,10 +121,6 @@ class SegmentActs:
         self.desk.change(session, lambda b, p: marking.remove_thing(b))
         return self.show(session, language, view)
 
-    def halt(self, session: Session, language: str) -> str:
-        self.desk.stop(session)
-        return say(language, "status_stopped")
-
     def _then(self, act: Any) -> Any:
         def work(session: Session, language: str, view: str) -> tuple[Any, ...]:
             act(session)
@@ -147,19 +144,40 @@ class SegmentActs:
         return self.show(session, language, view)
 
     def run_sculpt(self, session: Session, language: str, target: str, strategy: str, rounds: int) -> Iterator[Any]:
-        before = draw(session, "outline")
         for turn in sculpt_rounds(self.desk, session, target, strategy=strategy, rounds=int(rounds)):
-            yield (before, turn.picture), f"<p>{_escaped(turn.text)}</p><p>{cost_text(session, language)}</p>"
+            yield *self._compared(session, language, turn), self._rounds(session)
 
-    def take(self, session: Session, language: str, view: str) -> tuple[Any, ...]:
-        mask = session.extras.pop("round", None)
-        if mask is not None:
-            self.desk.take(session, mask, "sculpt")
-        return self.show(session, language, view)
+    def look(self, session: Session, language: str, place: int | None) -> tuple[Any, ...]:
+        """A round beside what is marked now."""
+        return self._compared(session, language, need_round(session, place))
 
-    def refuse(self, session: Session, language: str, view: str) -> tuple[Any, ...]:
-        session.extras.pop("round", None)
-        return self.show(session, language, view, say(language, "status_kept"))
+    def take(self, session: Session, language: str, place: int | None, view: str) -> tuple[Any, ...]:
+        turn = take_round(self.desk, session, place)
+        return self.show(session, language, view, say(language, "status_round", n=turn.index))
+
+    def refuse(self, session: Session, language: str, place: int | None, view: str) -> tuple[Any, ...]:
+        """The round goes; the one before it is looked at next."""
+        refuse_round(session, place)
+        waiting = session.extras["rounds"]
+        seen = self._compared(session, language, waiting[-1]) if waiting else (None, "")
+        kept = self.show(session, language, view, say(language, "status_kept"))
+        return *kept, *seen, self._rounds(session)
+
+    def _compared(self, session: Session, language: str, turn: Turn) -> tuple[Any, Any]:
+        area = 0 if turn.mask is None else turn.mask.area
+        parts = [say(language, "round_text", n=turn.index, area=area)]
+        if turn.change is not None:
+            parts.append(say(language, "round_change", change=f"{turn.change:.3f}"))
+        if turn.stop:
+            parts.append(told_line(turn.stop, language))
+        text = f"<p>{_escaped(', '.join(parts))}</p><p>{cost_text(session, language)}</p>"
+        return (draw(session, "outline"), turn.picture), text
+
+    def _rounds(self, session: Session) -> Any:
+        """The rounds that wait, the newest chosen."""
+        waiting = session.extras["rounds"]
+        choices = [(str(turn.index), place) for place, turn in enumerate(waiting)]
+        return gr.Radio(choices=choices, value=len(waiting) - 1 if waiting else None, visible=bool(waiting))
 
     def export(self, session: Session, language: str, form: str) -> str:
         return str(self.desk.offer(hand_out(session, form)))

@@ -70,7 +70,7 @@ class VideoTab:
             listen(act(self.search, 2), [self.sid, self.index, self.words], [self.picture, self.state])
         self.track.click(act(self.start_track, 2), [self.sid], [self.state, self.timer])
         self.erase.click(act(self.start_erase, 2), [self.sid], [self.state, self.timer])
-        self.stop.click(act(self.halt, 1), [self.sid], [self.state])
+        self.stop.click(act(self.frame.halt, 1), [self.sid], [self.state], show_progress="hidden")
         shown = [self.state, self.timer, self.picture, self.after, self.files]
         self.timer.tick(act(self.watch, 5), [self.sid, self.index], shown, show_progress="hidden")
 
@@ -107,10 +107,6 @@ class VideoTab:
         job = erase_film(self.desk, session)
         session.extras["clip_job"] = job.id
         return job_text(job, language), gr.Timer(active=True)
-
-    def halt(self, session: Session, language: str) -> str:
-        self.desk.stop(session)
-        return say(language, "status_stopped")
 
     def watch(self, session: Session, language: str, index: float) -> tuple[Any, ...]:
         job = self.desk.jobs.find(session.extras.get("clip_job", ""))

@@ -10,6 +10,7 @@ import gradio as gr
 from maskwright.assemble.shelf import rows
 from maskwright.errors import InputError
 from maskwright.studio.desk import Desk
+from maskwright.studio.faults import told
 from maskwright.studio.page.edit import EditTab
 from maskwright.studio.page.frame import Frame, T
 from maskwright.studio.page.lift import LiftTab
@@ -74,7 +75,8 @@ def _by_link(desk: Desk, request: gr.Request) -> Session | None:
     try:
         return desk.open_by_job(job_id)
     except InputError as error:
-        gr.Warning(html.escape(str(error)), duration=8)
+        language = language_of(request.headers.get("accept-language"))
+        gr.Warning(html.escape(told(error, language)), duration=8, title=say(language, "note"))
         return None
 
 
