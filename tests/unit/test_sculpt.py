@@ -52,6 +52,14 @@ def run(scene: Scene, **options: Any) -> Any:
     return sculpt(image, **given)
 
 
+def test_anchors_follow_a_long_thing_to_its_end() -> None:
+    pixels = np.full((90, 420, 3), 60, np.uint8)
+    pixels[36:52, 20:400] = (200, 30, 30)
+    truth = Mask(pixels[..., 0] > 150)
+    result = run((Image(pixels), truth), judge="oracle", truth=truth, strategy="anchors", rounds=5)
+    assert result.mask.iou(truth) >= 0.9
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("error", "least"), [(0.0, 0.9), (0.2, 0.5)])
 def test_a_half_covered_disc_is_completed(disc: Scene, strategy: str, error: float, least: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,8 @@ USUAL = 8
 CELL_NAMES = {2: ("inside", "outside"), 4: ("inside a", "inside b", "outside a", "outside b")}
 LEAST_RATIO = 0.12
 GOLDEN = 0.618
+FAR = 0.3
+"""Share of the box's diagonal within which the mask may grow about an anchor beyond which the target goes on."""
 CORE = 4
 """Places well inside the first mask that are judged once."""
 ASKED_BEFORE = 0.5
@@ -51,13 +53,13 @@ def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter
     asked, said = _pick(tools, state, anchors, meter)
     detail["asked"] = said
     if not asked:
-        return Outcome(state.mask, {**detail, "kept": "no anchor was named"})
+        return Outcome(state.mask, {**detail, "kept": "no anchor was named"}, elsewhere=isinstance(said, list))
     tools.check()
     chosen = [a for a in anchors if a.number in asked]
     state.asked_anchors += [(a.x, a.y) for a in chosen]
     cells = [c for a in chosen for c in split_square(a, state.mask, tools.settings.cells, turn)]
     judged = _judge_cells(tools, state, cells, cues, meter)
-    return _act(tools, state, chosen, {**detail, "candidates": [j.to_json() for j in judged]}, meter)
+    return _act(tools, state, chosen, cells, {**detail, "candidates": [j.to_json() for j in judged]}, meter)
 
 
 def place_anchors(scene: Scene, mask: Bools, count: int | str, ratio: float, *, start: float = 0.5) -> list[Anchor]:
@@ -66,10 +68,10 @@ def place_anchors(scene: Scene, mask: Bools, count: int | str, ratio: float, *, 
     small = scene.shrink(mask)
     if not small.any() or small.all():
         return []
-    number = _auto_count(scene, small) if count == "auto" else int(count)
+    side = max(8.0, ratio * scene.short_side)
+    number = _auto_count(scene, small, side * scene.factor) if count == "auto" else int(count)
     xy, normals = contour_places(small, number, start=start)
     full = scene.to_full(xy)
-    side = max(8.0, ratio * scene.short_side)
     return [
         Anchor(i + 1, float(x), float(y), (float(-n[1]), float(n[0])), (float(n[0]), float(n[1])), side)
         for i, ((x, y), n) in enumerate(zip(full, normals))
@@ -93,20 +95,25 @@ def split_square(anchor: Anchor, mask: Bools, cells: int, turn: int) -> list[Cel
     return out
 
 
-def reach_of(anchors: Sequence[Anchor], shape: tuple[int, ...]) -> Bools:
-    """Pixels that may change: within the half diagonal of a square of its anchor."""
+def reach_of(
+    anchors: Sequence[Anchor], shape: tuple[int, ...], growing: Collection[int] = (), far: float = 0.0
+) -> Bools:
+    """Pixels that may change: within the half diagonal of a square of its anchor; `far` pixels about those whose
+    numbers are `growing`, where the target goes on and nobody knows how far."""
     out = np.zeros(shape, dtype=np.uint8)
     for anchor in anchors:
-        cv2.circle(out, (round(anchor.x), round(anchor.y)), math.ceil(anchor.side_px * math.sqrt(0.5)), 1, -1)
+        radius = max(anchor.side_px * math.sqrt(0.5), far if anchor.number in growing else 0)
+        cv2.circle(out, (round(anchor.x), round(anchor.y)), math.ceil(radius), 1, -1)
     return out.view(np.bool_)
 
 
-def _auto_count(scene: Scene, small: Bools) -> int:
-    """Eight for a contour as long as a disc's in the box, more in proportion, at most 24."""
+def _auto_count(scene: Scene, small: Bools, side: float) -> int:
+    """Eight for a contour as long as a disc's in the box, more in proportion and where less than half of the contour
+    would lie in a square of this side, at most 24."""
     found, _ = cv2.findContours(small.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     length = sum(cv2.arcLength(ring, True) for ring in found)
     usual = math.pi * scene.box.diagonal * scene.factor / math.sqrt(2)
-    return int(np.clip(round(USUAL * length / max(1.0, usual)), USUAL, 24))
+    return int(np.clip(round(max(USUAL * length / max(1.0, usual), length / (2 * side))), USUAL, 24))
 
 
 def _pick(
@@ -142,7 +149,9 @@ def _judge_cells(tools: Tools, state: State, cells: Sequence[Cell], cues: str, m
     return judged
 
 
-def _act(tools: Tools, state: State, chosen: Sequence[Anchor], detail: dict[str, Any], meter: Meter) -> Outcome:
+def _act(
+    tools: Tools, state: State, chosen: Sequence[Anchor], cells: Sequence[Cell], detail: dict[str, Any], meter: Meter
+) -> Outcome:
     thresholds = thresholds_of(tools, state)
     detail |= thresholds_json(thresholds, judge_error(tools, state, thresholds))
     detail["controls"] = [j.to_json() for j in state.controls] if len(state.masks) == 1 else []
@@ -151,9 +160,16 @@ def _act(tools: Tools, state: State, chosen: Sequence[Anchor], detail: dict[str,
         return Outcome(state.mask, {**detail, "untrusted": untrusted})
     evidence = Evidence(tools.scene, state.judged, thresholds, judge_error(tools, state, thresholds))
     tools.check()
-    allowed = reach_of(chosen, state.mask.shape)
+    growing = _growing(evidence, state.mask, cells)
+    allowed = reach_of(chosen, state.mask.shape, growing, FAR * tools.scene.box.diagonal)
     mask, drawn = click_and_redraw(tools, state, evidence, meter, allowed=allowed)
     return Outcome(mask, {**detail, **drawn})
+
+
+def _growing(evidence: Evidence, mask: Bools, cells: Sequence[Cell]) -> set[int]:
+    """The anchors beyond which the target goes on: an outer cell is believed to belong to it."""
+    believed = {j.place.id for j, belief in zip(evidence.judged, evidence.beliefs(mask)) if belief > 0}
+    return {c.anchor for c in cells if not c.inside and c.place.id in believed}
 
 
 def _weigh(anchor: Anchor, asked: Sequence[tuple[float, float]]) -> Anchor:

@@ -89,6 +89,7 @@ def _round(tools: Tools, state: State, turn: int, cues: str) -> tuple[Round, str
         least_change=s.stop_change,
         least_boundary=s.stop_boundary,
         oscillation=s.oscillation,
+        elsewhere=outcome.elsewhere,
     )
     change = 1 - iou(outcome.mask, before)
     detail = {**outcome.detail, "stop": stop, "degraded": list(tools.judge.degraded)}

@@ -102,10 +102,12 @@ class Tools:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one round made: the mask (the old one when nothing was changed) and the record of how."""
+    """What one round made: the mask (the old one when nothing was changed) and the record of how; `elsewhere`: nothing
+    wrong was seen, and the next round looks at other places."""
 
     mask: Bools
     detail: Mapping[str, Any]
+    elsewhere: bool = False
 
 
 def diagnose(tools: Tools, state: State, cues: str, meter: Meter) -> tuple[dict[str, Any], str]:

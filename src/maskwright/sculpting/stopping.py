@@ -38,12 +38,16 @@ def why_stop(
     least_change: float = 0.005,
     least_boundary: float = 0.003,
     oscillation: float = 0.005,
+    elsewhere: bool = False,
 ) -> str | None:
     """The reason to stop after the last of `masks` (the first is the start), or None.
 
-    `empty_diagnoses`: how many of the last rounds, in a row, found nothing wrong.
+    `empty_diagnoses`: how many of the last rounds, in a row, found nothing wrong; `elsewhere`: the last one saw nothing
+    wrong, and the next one looks at other places.
     """
     if len(masks) < 2:
+        return None
+    if elsewhere and empty_diagnoses < 2:
         return None
     if 1 - iou(masks[-1], masks[-2]) < least_change:
         return "settled"
