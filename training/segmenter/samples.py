@@ -10,8 +10,18 @@ import cv2
 import numpy as np
 from sources import held_out
 
-KIND_WEIGHT = {"thing": 1.0, "part": 0.8, "person": 1.2, "skin": 0.6, "stuff": 0.35, "pasted": 1.6, "shape": 0.9}
-SOURCE_WEIGHT = {"coco": 0.38, "pets": 0.08, "ccp": 0.14, "others": 0.40}
+KIND_WEIGHT = {
+    "thing": 1.0,
+    "part": 0.8,
+    "person": 1.2,
+    "skin": 0.6,
+    "stuff": 0.35,
+    "pasted": 1.6,
+    "drawing": 1.6,
+    "shape": 0.9,
+}
+SOURCE_WEIGHT = {"coco": 0.50, "pets": 0.06, "ccp": 0.14, "others": 0.30}
+CARTOONS = 0.07
 
 
 @dataclass
@@ -30,7 +40,9 @@ class Store:
 
     def __init__(self, path: Path, validation: bool = False):
         rows = np.load(path, allow_pickle=True)["records"]
-        self.rows = [r for r in rows if held_out(r["id"]) == validation]
+        rows = [r for r in rows if held_out(r["id"]) == validation]
+        self.rows = [r for r in rows if r["source"] != "drawings"]
+        self.cutouts = [r for r in rows if r["source"] == "drawings"]
         groups = [r["source"] if r["source"] in SOURCE_WEIGHT else "others" for r in self.rows]
         chance = np.array([SOURCE_WEIGHT[g] / groups.count(g) for g in groups])
         self.chance = chance / chance.sum()
@@ -51,6 +63,10 @@ class Store:
     def drawn(self, rng: np.random.Generator) -> Scene:
         """A random picture."""
         return self.scene(self.rows[rng.choice(len(self.rows), p=self.chance)])
+
+    def cutout(self, rng: np.random.Generator) -> Scene:
+        """A random flat drawing: its whole, then its parts."""
+        return self.scene(self.cutouts[rng.integers(len(self.cutouts))])
 
 
 def jittered(rgb: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
@@ -92,16 +108,10 @@ def put(scene: Scene, patch: np.ndarray, alpha: np.ndarray, kind: str) -> None:
     scene.weight[cv2.dilate(solid.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0] = 1.0
 
 
-def paste(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
-    """Pastes one object of the donor, turned, scaled and recoloured."""
-    size = donor.weight.size
-    fit = [i for i, a in enumerate(donor.areas) if donor.kinds[i] != "stuff" and 0.008 < a / size < 0.6]
-    if not fit:
-        return
-    mask = donor.masks[fit[rng.integers(len(fit))]]
+def placing(mask: np.ndarray, h: int, w: int, rng: np.random.Generator) -> np.ndarray:
+    """A random affine map that puts an object into a scene of this size."""
     ys, xs = np.nonzero(mask)
     span = max(np.ptp(ys), np.ptp(xs)) + 1
-    h, w = scene.rgb.shape[:2]
     scale = np.exp(rng.uniform(np.log(0.12), np.log(0.75))) * max(h, w) / span
     scale = min(scale, 2.5)
     angle = np.deg2rad(rng.normal(0, 12))
@@ -110,7 +120,18 @@ def paste(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
     turn = np.array([[a * flip, b], [-b * flip, a]])
     middle = turn @ np.array([xs.mean(), ys.mean()])
     shift = np.array([rng.uniform(0.1, 0.9) * w, rng.uniform(0.15, 0.9) * h]) - middle
-    matrix = np.c_[turn, shift]
+    return np.c_[turn, shift]
+
+
+def paste(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
+    """Pastes one object of the donor, turned, scaled and recoloured."""
+    size = donor.weight.size
+    fit = [i for i, a in enumerate(donor.areas) if donor.kinds[i] != "stuff" and 0.008 < a / size < 0.6]
+    if not fit:
+        return
+    mask = donor.masks[fit[rng.integers(len(fit))]]
+    h, w = scene.rgb.shape[:2]
+    matrix = placing(mask, h, w, rng)
     patch = cv2.warpAffine(
         jittered(donor.rgb, rng), matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
@@ -146,6 +167,64 @@ def shape(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
     y, x = rng.integers(dh - span), rng.integers(dw - span)
     fill = cv2.resize(jittered(donor.rgb[y : y + span, x : x + span], rng), (w, h))
     put(scene, fill, outline(h, w, rng), "shape")
+
+
+def stamp(scene: Scene, cutout: Scene, rng: np.random.Generator) -> None:
+    """Lays a flat drawing on the scene, with the parts of it that are seen."""
+    h, w = scene.rgb.shape[:2]
+    matrix = placing(cutout.masks[0], h, w, rng)
+    steep = 1 + float(np.hypot(*matrix[:, 0]))
+
+    def laid(mask: np.ndarray) -> np.ndarray:
+        smooth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
+        return np.clip((cv2.warpAffine(smooth, matrix, (w, h)) - 0.5) * steep + 0.5, 0, 1)
+
+    white = (255, 255, 255)
+    patch = cv2.warpAffine(jittered(cutout.rgb, rng), matrix, (w, h), flags=cv2.INTER_LINEAR, borderValue=white)
+    put(scene, patch, laid(cutout.masks[0]), "drawing")
+    for mask in cutout.masks[1:]:
+        part = laid(mask) > 0.5
+        scene.masks.append(part)
+        scene.areas.append(cv2.countNonZero(part.view(np.uint8)))
+        scene.kinds.append("part")
+
+
+def paper(rng: np.random.Generator) -> Scene:
+    """An empty sheet for a cartoon: one colour or a soft change between two, sometimes with ground and clouds."""
+    h, w = (int(v) for v in rng.integers(260, 440, 2))
+    ends = rng.integers(90, 256, (2, 3)) if rng.random() < 0.7 else np.full((2, 3), rng.integers(225, 256))
+    slope = np.linspace(0, 1, h)[:, None, None] if rng.random() < 0.5 else np.zeros((h, 1, 1))
+    rgb = np.repeat(np.round(ends[0] * (1 - slope) + ends[1] * slope), w, 1).astype(np.uint8)
+    scene = Scene(np.ascontiguousarray(rgb), [], [], np.ones((h, w), np.float32), [])
+    if rng.random() < 0.5:
+        horizon = h * rng.uniform(0.45, 0.85) + h * rng.uniform(0, 0.06) * np.sin(
+            np.arange(w) * rng.uniform(0.005, 0.04) + rng.uniform(0, 6)
+        )
+        ground = (np.arange(h)[:, None] > horizon).astype(np.float32)
+        put(scene, np.full_like(rgb, rng.integers(40, 256, 3)), ground, "stuff")
+    for _ in range(rng.integers(0, 4)):
+        put(scene, np.full_like(rgb, rng.integers(60, 256, 3)), outline(h, w, rng), "shape")
+    return scene
+
+
+def inked(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Only the lines of a flat drawing, dark on light."""
+    kernel = np.ones((int(rng.integers(2, 4)),) * 2, np.uint8)
+    change = cv2.morphologyEx(rgb, cv2.MORPH_GRADIENT, kernel).max(2).astype(np.float32)
+    line = cv2.GaussianBlur(np.clip((change - 12) / 30, 0, 1), (0, 0), 0.6)[..., None]
+    ink, light = rng.integers(0, 90, 3), rng.integers(215, 256, 3)
+    return (line * ink + (1 - line) * light).astype(np.uint8)
+
+
+def cartoon(store: Store, rng: np.random.Generator) -> Scene:
+    """A cartoon: flat drawings on paper, now and then as lines only, or as stickers on a photograph."""
+    dice = rng.random()
+    scene = store.drawn(rng) if dice < 0.2 else paper(rng)
+    for _ in range(rng.integers(1, 4) if dice < 0.2 else rng.integers(2, 9)):
+        stamp(scene, store.cutout(rng), rng)
+    if dice > 0.82:
+        scene.rgb = inked(scene.rgb, rng)
+    return scene
 
 
 def window(
@@ -202,7 +281,9 @@ def chosen(scene: Scene, rng: np.random.Generator) -> np.ndarray:
 
 
 def built(store: Store, rng: np.random.Generator) -> Scene:
-    """A scene: a picture, in half the cases with pasted objects or shapes."""
+    """A scene: a picture, in half the cases with pasted objects or shapes; or a cartoon."""
+    if store.cutouts and rng.random() < CARTOONS:
+        return cartoon(store, rng)
     scene = store.drawn(rng)
     dice = rng.random()
     if dice < 0.38:

@@ -3,8 +3,10 @@
     python training/segmenter/sources.py --root DIR --out pack.npz --ledger training/segmenter/data.csv \\
         --never not_for_training.json --never-images DIR
 
-A picture: long side at most 464 pixels, a list of masks (one object, garment, or stuff region each) with a kind, and
-an optional mask of pixels whose truth is unknown. Pictures under NonCommercial or NoDerivs terms are left out.
+A picture: long side at most 432 pixels, a list of masks (one object, garment, or stuff region each) with a kind, and
+an optional mask of pixels whose truth is unknown. Pictures under NonCommercial or NoDerivs terms are left out. Flat
+drawings come as single cut-outs of 144 pixels: the whole and its parts, for the cartoon scenes of `samples.py`. Drawing
+the vector ones needs `resvg-py`.
 """
 
 from __future__ import annotations
@@ -22,13 +24,19 @@ import cv2
 import numpy as np
 from scipy.io import loadmat
 
-LONG_SIDE = 464
+LONG_SIDE = 432
 QUALITY = 66
 MASKS = 48
 SAME = 0.93
 ALLOWED = {4: "CC BY 2.0", 5: "CC BY-SA 2.0", 7: "no known copyright restrictions", 8: "US government work"}
 SKIN_AND_HAIR = {"skin", "hair"}
-MOST = {"pets": 350, "ccp": 350}
+MOST = {"pets": 240, "ccp": 250}
+PERSON = 0.005
+DRAWN = 128
+RIM = 8
+PARTS = 6
+DRAWINGS = {"openmoji": ("CC BY-SA 4.0", 600), "twemoji": ("CC BY 4.0", 600), "noto": ("Apache-2.0", 400)}
+THEMES = {"animals-nature", "food-drink", "objects", "travel-places", "activities", "smileys-emotion", "people-body"}
 FOREIGN = re.compile(
     r"^(COCO_|0{2,}\d{8,10}(_|\.)|n\d{8}_|20\d\d_\d{6}(_|\.)|\d{3}-\d{3}-\d{2})|istock|shutterstock|alamy|getty|dreamstime"
     r"|depositphotos|adobestock|123rf|pixta|stock-photo",
@@ -51,16 +59,18 @@ class Export:
 EXPORTS = (
     Export("wild_animals", "CC BY 4.0", 250, r"^[0-9a-f]{16}_"),
     Export("feral_cats", "Public Domain", 150, yolo=True),
-    Export("furniture", "Public Domain", 200, yolo=True),
+    Export("furniture", "Public Domain", 110, yolo=True),
     Export("tools", "CC BY 4.0", 120, r"^20\d\d", yolo=True),
-    Export("microcontrollers", "MIT", 100),
+    Export("microcontrollers", "MIT", 50),
     Export("small_things", "CC BY 4.0", 20),
     Export("street", "CC BY 4.0", 100),
-    Export("facades", "CC BY 4.0", 120),
+    Export("facades", "CC BY 4.0", 80),
     Export("warehouse", "CC BY 4.0", 72),
     Export("strawberry", "CC BY 4.0", 40),
     Export("mushrooms", "CC BY 4.0", 20),
     Export("road_marks", "CC BY 4.0", 25, r"^video"),
+    Export("electronics", "CC BY 4.0", 45, r"^IMG_"),
+    Export("aerial", "MIT", 50, r"Ornek-Video", yolo=True),
 )
 
 
@@ -78,7 +88,7 @@ class Picture:
 
 
 def shrunk(rgb: np.ndarray) -> np.ndarray:
-    """The picture with its long side at most 464."""
+    """The picture with its long side at most 432."""
     scale = LONG_SIDE / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
@@ -115,12 +125,16 @@ def drawn(segmentation: object, height: int, width: int) -> np.ndarray:
 
 
 def coco(root: Path, banned: set[int]) -> Iterator[Picture]:
-    """Pictures of the small COCO mirrors, instances and panoptic regions together."""
+    """Pictures of the small COCO mirrors, instances and panoptic regions together.
+
+    The mirrors coco_people and coco_person outline persons only; they come last, and tiny persons are left out.
+    """
     files = {p.name: p for folder in (*root.glob("coco_*"), root / "coco128") for p in folder.rglob("*.jpg")}
     found: dict[int, Picture] = {}
     indices = root.glob("coco_*/**/annotations/instances_*.json")
-    for index in sorted(indices, key=lambda p: ("coco_person" in p.parts, p)):
+    for index in sorted(indices, key=lambda p: ("/coco_pe" in p.as_posix(), p)):
         data = json.loads(index.read_text())
+        least = PERSON if "/coco_pe" in index.as_posix() else 0
         rows = {
             i["id"]: i
             for i in data["images"]
@@ -134,7 +148,7 @@ def coco(root: Path, banned: set[int]) -> Iterator[Picture]:
             found[i] = Picture(f"coco_{i:012d}", "coco", ALLOWED[row["license"]], rgb)
         for note in data["annotations"]:
             row = rows.get(note["image_id"])
-            if row is None or note["iscrowd"]:
+            if row is None or note["iscrowd"] or note["area"] < least * row["height"] * row["width"]:
                 continue
             mask = drawn(note["segmentation"], row["height"], row["width"])
             picture = found[row["id"]]
@@ -241,6 +255,84 @@ def exported(root: Path, export: Export) -> Iterator[Picture]:
         yield picture
 
 
+def straight(rgba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours and mask of a drawing with alpha, on a rim; its colours go on a little way beyond its edge."""
+    rgba = cv2.copyMakeBorder(rgba, RIM, RIM, RIM, RIM, cv2.BORDER_CONSTANT)
+    seen = rgba[..., 3] > 40
+    far, nearest = cv2.distanceTransformWithLabels(
+        (~seen).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((nearest.max() + 1, 3), np.uint8)
+    colours[nearest[seen]] = rgba[seen][:, :3]
+    return np.where((far < 4)[..., None], colours[nearest], 255).astype(np.uint8), rgba[..., 3] > 127
+
+
+def areas_of_one_colour(rgba: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+    """The larger areas of one colour with all they enclose, as masks of the given size; lines are left out."""
+    solid = rgba[..., 3] > 250
+    code = rgba[..., :3].astype(np.int64) @ np.array([1, 256, 65536])
+    values, counts = np.unique(code[solid], return_counts=True)
+    edge = RIM * rgba.shape[0] // DRAWN
+    found: list[np.ndarray] = []
+    for value in values[counts > 0.01 * solid.sum()]:
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(((code == value) & solid).astype(np.uint8))
+        for i in range(1, count):
+            piece = (labels == i).astype(np.uint8)
+            thick = cv2.erode(piece, np.ones((3 * edge // 4,) * 2, np.uint8))
+            if stats[i, 4] < 0.012 * solid.sum() or thick.sum() < 0.15 * stats[i, 4]:
+                continue
+            outer, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(piece, outer, -1, 1, cv2.FILLED)
+            whole = cv2.copyMakeBorder(piece & (rgba[..., 3] > 127), edge, edge, edge, edge, cv2.BORDER_CONSTANT)
+            found.append(cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5)
+    return found
+
+
+def distinct(whole: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
+    """The largest parts that are neither the whole nor one another."""
+    kept = [whole]
+    for part in sorted(parts, key=lambda m: -m.sum()):
+        if all((part & m).sum() < 0.88 * (part | m).sum() for m in kept):
+            kept.append(part)
+    return kept[1 : PARTS + 1]
+
+
+def cutout(root: Path, name: str, code: str) -> Path:
+    """The file of a drawing in one of the sets; only openmoji keeps the variation selector in its names."""
+    plain = code.replace("-FE0F", "").lower()
+    return {
+        "openmoji": root / f"openmoji/color/svg/{code}.svg",
+        "twemoji": root / f"twemoji/{plain}.svg",
+        "noto": root / f"noto/png/128/emoji_u{plain.replace('-', '_')}.png",
+    }[name]
+
+
+def drawings(root: Path) -> Iterator[Picture]:
+    """Flat drawings of three free sets: the whole, and the areas of one colour as its parts."""
+    table = json.loads((root / "openmoji/data/openmoji.json").read_text())
+    codes = [e["hexcode"] for e in table if e["group"] in THEMES and not e["skintone"]]
+    for name, (licence, most) in DRAWINGS.items():
+        ordered = sorted(codes, key=lambda c: zlib.crc32(f"{name}{c}".encode()))
+        there = [(c, cutout(root, name, c)) for c in ordered if cutout(root, name, c).exists()]
+        for code, path in there[:most]:
+            rgba, large = rendered(path, DRAWN), rendered(path, 4 * DRAWN) if path.suffix == ".svg" else None
+            rgb, whole = straight(rgba)
+            parts = [] if large is None else distinct(whole, areas_of_one_colour(large, whole.shape[::-1]))
+            kinds = ["drawing"] + ["part"] * len(parts)
+            yield Picture(f"{name}_{code.lower()}", "drawings", licence, rgb, [whole, *parts], kinds)
+
+
+def rendered(path: Path, side: int) -> np.ndarray:
+    """A drawing as RGBA, its width as told if it is a vector file."""
+    if path.suffix == ".svg":
+        import resvg_py
+
+        data = np.frombuffer(bytes(resvg_py.svg_to_bytes(svg_path=str(path), width=side)), np.uint8)
+    else:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+
+
 def few(pictures: Iterator[Picture], source: str) -> Iterator[Picture]:
     """A share of a narrow source, chosen by name."""
     yield from sorted(pictures, key=lambda p: zlib.crc32(p.id.encode()))[: MOST[source]]
@@ -262,7 +354,9 @@ def record(picture: Picture) -> dict[str, object]:
     """One picture as it is stored."""
     keep = [i for i, m in enumerate(picture.masks) if m.mean() >= 0.0006 and m.mean() < 0.95 and m.sum() >= 80]
     keep = sorted(sorted(keep, key=lambda i: -picture.masks[i].sum())[:MASKS])
-    _ok, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    bgr = cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR)
+    flat = picture.source == "drawings"
+    _ok, image = cv2.imencode(*((".png", bgr) if flat else (".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])))
     stack = [picture.masks[i] for i in keep]
     if picture.unknown is not None:
         stack.append(picture.unknown)
@@ -270,7 +364,7 @@ def record(picture: Picture) -> dict[str, object]:
         "id": picture.id,
         "source": picture.source,
         "licence": picture.licence,
-        "jpeg": jpeg.tobytes(),
+        "jpeg": image.tobytes(),
         "size": picture.rgb.shape[:2],
         "kinds": [picture.kinds[i] for i in keep],
         "unknown": picture.unknown is not None,
@@ -290,14 +384,17 @@ def main() -> None:
         ask.add_argument(name, type=Path, required=True)
     a = ask.parse_args()
     never = json.loads(a.never.read_text())
-    shown = [p.stem for p in a.never_images.iterdir()]
+    shapes = {".jpg", ".jpeg", ".png"}
+    hide = sorted(p for p in a.never_images.rglob("*") if p.suffix.lower() in shapes and "masks" not in p.parts)
+    shown = [p.stem for p in hide]
     banned = set(never["coco_ids"]) | {never["refcoco_image"]}
     banned |= {int(s.split("_")[1]) for s in shown if s.startswith(("coco_", "refcoco_"))}
     banned |= {int(p.stem) for p in (a.root / "coco128/images/val2017").glob("*.jpg")}
     people = set(never["ccp_ids"]) | {s[4:] for s in shown if s.startswith("ccp_")}
-    hidden = np.stack([sketch(opened(p)) for p in sorted(a.never_images.iterdir()) if p.suffix != ".md"])
+    hidden = np.stack([sketch(opened(p)) for p in hide])
     sources = [coco(a.root, banned), few(pets(a.root / "pets"), "pets"), few(garments(a.root / "ccp", people), "ccp")]
     sources += [exported(a.root / export.source, export) for export in EXPORTS]
+    sources.append(drawings(a.root / "drawings"))
     records = []
     for source in sources:
         for picture in source:
