@@ -6,6 +6,7 @@ import asyncio
 import random
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from studio_server import Server
 
 AT_ONCE, PICTURES = 8, 24
 IDLE_S, MOST_WAIT_S = 15.0, 240.0
+LIMITS = httpx.Limits(keepalive_expiry=2.0)
+"""Shorter than the server keeps a connection, so that none is used that is just being closed."""
 
 
 def soak(minutes: float, sessions: int) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def soak(minutes: float, sessions: int) -> dict[str, Any]:
     given = [part for option in options for part in ("--set", option)]
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "soak", *given) as server:
         told: dict[str, int] = {"clicks": 0, "jobs": 0, "faults": 0}
-        film = clip()
+        film, _ = clip(), _pictures()
         warm_up = max(PICTURES, sessions // 8)
         asyncio.run(_visits(server.address, range(warm_up), 0.0, film, told))
         _until_gone(server)
@@ -73,11 +76,21 @@ async def _visits(address: str, visitors: range, each_s: float, film: bytes, tol
     await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
 
 
+@cache
+def _pictures() -> list[bytes]:
+    return [picture_of(index) for index in range(PICTURES)]
+
+
+def _picture(visitor: int) -> bytes:
+    """One of a few pictures, made once: visitors who make theirs keep the others' answers waiting in this process."""
+    return _pictures()[visitor % PICTURES]
+
+
 async def _visit(address: str, visitor: int, film: bytes, told: dict[str, int]) -> None:
     choice = random.Random(visitor)
-    async with httpx.AsyncClient(base_url=address + "/api/v1", timeout=300) as client:
+    async with httpx.AsyncClient(base_url=address + "/api/v1", timeout=300, limits=LIMITS) as client:
         sid = (await client.post("/sessions")).json()["session"]
-        sent = await client.put(f"/sessions/{sid}/picture", files={"file": ("p.png", picture_of(visitor % PICTURES))})
+        sent = await client.put(f"/sessions/{sid}/picture", files={"file": ("p.png", _picture(visitor))})
         size = (sent.json()["width"], sent.json()["height"])
         for x, y in clicks_of(visitor, size)[: choice.randint(1, 5)]:
             (await client.post(f"/sessions/{sid}/click", json={"x": x, "y": y})).raise_for_status()

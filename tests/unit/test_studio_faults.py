@@ -14,8 +14,10 @@ import maskwright
 from maskwright import errors
 from maskwright.errors import BadImage, Busy, Cancelled, EngineDown, InputError, MaskwrightError, MissingWeights
 from maskwright.plumbing.cancel import Cancel
+from maskwright.ports import PART_LABELS, PORTS
 from maskwright.studio.faults import OOPS, class_names, pattern_of, told, told_line, told_text
 from maskwright.studio.faults_zh import BY_CLASS, MESSAGES, REASONS
+from maskwright.studio.texts import named
 
 ROOT = Path(maskwright.__file__).parent
 PLACES = (
@@ -118,6 +120,15 @@ def test_a_longer_line_is_not_taken_for_a_shorter_one() -> None:
     assert pattern_of("{} is {}x{}.").fullmatch("clip.mp4 is 9000x9000.")
     assert told_line("the mask is 3x4, the picture 5x6.", "zh") == "蒙版为 3x4，图片为 5x6。"
     assert told_line("a.mp4: a frame is 3x4.", "zh") == "a.mp4：有一帧的尺寸为 3x4。"
+
+
+def test_parts_and_kinds_of_models_have_chinese_names_and_given_names_stay() -> None:
+    assert {label for label in PART_LABELS if not CHINESE.search(named(label, "zh"))} == set()
+    assert {kind for kind in PORTS if not CHINESE.search(named(kind, "zh"))} == set()
+    assert [named(name, "zh") for name in ("object 2", "region 12", "object cup", "杯 1")] == [
+        "对象 2", "区域 12", "object cup", "杯 1",
+    ]  # fmt: skip
+    assert named("object 2", "en") == "object 2"
 
 
 def test_why_loops_end_is_told_in_chinese() -> None:

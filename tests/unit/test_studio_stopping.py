@@ -297,6 +297,18 @@ def test_an_act_of_a_session_that_has_just_ended_says_so(desk: Desk, disc: tuple
     assert not session.folder.exists()
 
 
+def test_a_session_is_not_swept_in_the_middle_of_an_act(desk: Desk) -> None:
+    session = desk.open()
+    desk.sessions.idle_s = 0.0
+    with desk.working(session, "mark"):
+        session.touched -= 1
+        desk.sessions.sweep()
+        assert desk.sessions.find(session.id) is session
+    session.touched -= 1
+    desk.sessions.sweep()
+    assert desk.sessions.find(session.id) is None
+
+
 def test_a_folder_that_goes_while_it_is_looked_at_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert newest(tmp_path / "gone") == 0.0
     (tmp_path / STATE).write_text("{}")

@@ -53,8 +53,11 @@ class Desk:
         self.jobs = Jobs()
         self.sessions.on_end.append(lambda session: self.jobs.forget(session.id))
         self.sessions.on_missing = self._restore
-        self.sessions.is_working = lambda session: any(not job.is_over for job in self.jobs.of(session.id))
+        self.sessions.is_working = self._is_working
         self._finder: Finder | None = None
+
+    def _is_working(self, session: Session) -> bool:
+        return session.acts > 0 or any(not job.is_over for job in self.jobs.of(session.id))
 
     def _drop(self, kind: str) -> None:
         """Lets go of a large model and gives its memory back to the device."""
@@ -109,7 +112,7 @@ class Desk:
     def working(self, session: Session, kind: str) -> Iterator[None]:
         """Model calls inside are the session's; what they took is added to its cost."""
         began = time.perf_counter()
-        with working_for(session.id, session.cancel):
+        with session.acting(), working_for(session.id, session.cancel):
             yield
         spent = time.perf_counter() - began
         session.extras["cost_last_s"] = spent

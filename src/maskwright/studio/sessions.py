@@ -81,6 +81,20 @@ class Session:
     touched: float = field(default_factory=time.monotonic)
     cancel: Cancel = field(default_factory=Cancel)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    acts: int = 0
+    """Acts that go on now."""
+
+    @contextlib.contextmanager
+    def acting(self) -> Iterator[None]:
+        """An act of the visitor: the session is in use to its end, however long that takes."""
+        with self.lock:
+            self.acts += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.acts -= 1
+                self.touched = time.monotonic()
 
     @property
     def board(self) -> Board:
@@ -137,7 +151,7 @@ class Sessions:
         self.on_missing: Callable[[Session], bool] | None = None
         """Fills a session whose folder is there but which is not in memory (after a restart)."""
         self.is_working: Callable[[Session], bool] = lambda _: False
-        """True while long work of the session goes on: it is not swept then, even when its page is closed."""
+        """True while an act or long work of the session goes on: it is not swept then, even when its page is closed."""
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 

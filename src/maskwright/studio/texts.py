@@ -42,7 +42,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "stop": ("Stop", "停止"),
     "alternatives": ("Alternatives", "备选"),
     "things": ("Objects", "对象"),
-    "object": ("object {n}", "对象 {n}"),
     "new_thing": ("New object", "新对象"),
     "remove_thing": ("Remove", "删除"),
     "name": ("Name", "名称"),
@@ -161,6 +160,47 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "select_first": ("Mark something in Segment first.", "请先在“分割”中标出目标。"),
 }
 """key -> (English, Chinese)"""
+
+
+NAMES: Mapping[str, str] = {
+    "background": "背景",
+    "face": "脸",
+    "hair": "头发",
+    "skin": "皮肤",
+    "upper garment": "上衣",
+    "lower garment": "下装",
+    "dress": "连衣裙",
+    "outerwear": "外套",
+    "shoes": "鞋",
+    "bag": "包",
+    "hat": "帽子",
+    "other": "其他",
+    "segmenter": "分割",
+    "ranker": "排序",
+    "proposer": "候选区域",
+    "vlm": "视觉语言",
+    "inpainter": "修补",
+    "filler": "视频填充",
+    "tracker": "跟踪",
+    "parser": "部件解析",
+    "editor": "编辑",
+    "lifter": "三维",
+    "matter": "抠图",
+    "depth": "深度",
+    "captioner": "描述",
+}
+"""Parts of people and kinds of models in Chinese; in English they are called what they are called everywhere."""
+_NUMBERED = {"object": "对象", "region": "区域"}
+
+
+def named(name: str, language: str) -> str:
+    """A thing, part or model as the page calls it: names that visitors gave stay as they are."""
+    if language != "zh":
+        return name
+    kind, _, number = name.partition(" ")
+    if kind in _NUMBERED and number.isdecimal():
+        return f"{_NUMBERED[kind]} {number}"
+    return NAMES.get(name, name)
 
 
 def say(language: str, key: str, **values: Any) -> str:

@@ -16,10 +16,9 @@ from maskwright.studio.desk import Desk
 from maskwright.studio.faults import told, told_line, told_text
 from maskwright.studio.jobs import Job
 from maskwright.studio.sessions import Session
-from maskwright.studio.texts import TEXTS, language_of, say
+from maskwright.studio.texts import TEXTS, language_of, named, say
 
 _log = get_log("studio.page")
-_UNNAMED = re.compile(r"object (\d+)")
 
 I18N = gr.I18n(
     en={f"mw_{key}": english for key, (english, _) in TEXTS.items()},
@@ -123,16 +122,10 @@ def subject_text(session: Session, language: str, *, whole_allowed: bool) -> str
     """What a tab works on: the active object, else the whole picture, else what to do first."""
     thing = session.board.thing
     if session.picture is not None and thing.mask is not None and thing.mask:
-        line = say(language, "copied_from", name=shown_name(thing.name, language), area=thing.mask.area)
+        line = say(language, "copied_from", name=named(thing.name, language), area=thing.mask.area)
     else:
         line = say(language, "whole_picture" if whole_allowed and session.picture is not None else "select_first")
     return f"<span>{html.escape(line)}</span>"
-
-
-def shown_name(name: str, language: str) -> str:
-    """An object's name; one that nobody has named yet is called in the visitor's language."""
-    found = _UNNAMED.fullmatch(name)
-    return name if found is None else say(language, "object", n=found[1])
 
 
 def spent_text(session: Session, language: str) -> str:

@@ -12,6 +12,7 @@ from maskwright.studio.drawing import draw
 from maskwright.studio.page.frame import Download, Frame, T, spent_text, subject_text, with_place
 from maskwright.studio.sessions import Session
 from maskwright.studio.shaping import Taken, save_part, take_apart, zip_parts
+from maskwright.studio.texts import named
 
 _SHOWN = 6
 
@@ -79,10 +80,12 @@ class PartsTab:
         """The map, the legend, both choices, the garment cards and what this is of."""
         taken = self.need(session)
         labels = taken.labels()
-        choices = gr.Dropdown(choices=labels, value=labels[0] if labels else None)
-        target = gr.Dropdown(choices=labels, value=labels[1] if len(labels) > 1 else None)
+        named_labels = [(named(label, language), label) for label in labels]
+        choices = gr.Dropdown(choices=named_labels, value=labels[0] if labels else None)
+        target = gr.Dropdown(choices=named_labels, value=labels[1] if len(labels) > 1 else None)
         subject = subject_text(session, language, whole_allowed=True)
-        return taken.draw(), _legend(taken), choices, target, taken.cards(), subject
+        cards = [(pixels, named(name, language)) for pixels, name in taken.cards()]
+        return taken.draw(), _legend(taken, language), choices, target, cards, subject
 
     def need(self, session: Session) -> Taken:
         """What was taken apart; raises InputError when nothing was."""
@@ -98,7 +101,7 @@ class PartsTab:
 
     def toggle(self, session: Session, language: str, place: Any) -> tuple[Any, ...]:
         session.extras["parts"] = taken = self.need(session).toggled_at(float(place[0]) + 0.5, float(place[1]) + 0.5)
-        return taken.draw(), _legend(taken)
+        return taken.draw(), _legend(taken, language)
 
     def merged(self, session: Session, language: str, label: Any, target: Any) -> tuple[Any, ...]:
         if label and target:
@@ -117,12 +120,12 @@ class PartsTab:
         return str(self.desk.offer(zip_parts(session, self.need(session))))
 
 
-def _legend(taken: Taken) -> str:
+def _legend(taken: Taken, language: str) -> str:
     """Names with their colours; hidden ones struck through."""
     rows = []
     for label in taken.labels():
         red, green, blue = taken.colour(label)
         swatch = f'<span class="mw-swatch" style="background:rgb({red},{green},{blue})"></span>'
         state = "mw-name mw-off" if label in taken.hidden else "mw-name"
-        rows.append(f'<span class="{state}">{swatch}{html.escape(label)}</span>')
+        rows.append(f'<span class="{state}">{swatch}{html.escape(named(label, language))}</span>')
     return f"<p>{''.join(rows)}</p>"

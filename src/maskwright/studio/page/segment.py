@@ -54,7 +54,9 @@ class SegmentTab(SegmentActs):
 
     def _build_tools(self) -> None:
         with gr.Accordion(T("camera"), open=False):
-            self.camera = gr.Image(label=T("camera"), sources=["clipboard", "webcam"], type="numpy", height=220)
+            self.camera = gr.Image(
+                label=T("camera"), sources=["clipboard", "webcam"], type="numpy", height=220, elem_id="mw-camera"
+            )
         self.mode = gr.Radio([(T(f"mode_{m}"), m) for m in MODES], value="inside", label=T("mode"), elem_id="mw-mode")
         self.view = gr.Radio([(T(f"view_{v}"), v) for v in VIEWS], value="tint", label=T("view"), elem_id="mw-view")
         with gr.Row(elem_classes="mw-row"):
@@ -73,15 +75,17 @@ class SegmentTab(SegmentActs):
 
     def _build_brush(self) -> None:
         with gr.Accordion(T("brush"), open=False):
-            self.brush_load = gr.Button(T("brush_load"), size="sm")
+            self.brush_load = gr.Button(T("brush_load"), size="sm", elem_id="mw-brush-load")
             self.editor = gr.ImageEditor(
                 label=T("brush"), type="numpy", height=360, sources=(), transforms=(), layers=False, elem_id="mw-brush",
                 brush=gr.Brush(colors=["#2ac878"], color_mode="fixed"),
             )  # fmt: skip
             with gr.Row(elem_classes="mw-row"):
-                self.brush_add = gr.Button(T("brush_add"), size="sm")
-                self.brush_erase = gr.Button(T("brush_erase"), size="sm")
-            self.mask_file = gr.UploadButton(T("import_mask"), file_types=["image"], type="filepath", size="sm")
+                self.brush_add = gr.Button(T("brush_add"), size="sm", elem_id="mw-brush-add", min_width=60)
+                self.brush_erase = gr.Button(T("brush_erase"), size="sm", elem_id="mw-brush-erase", min_width=60)
+            self.mask_file = gr.UploadButton(
+                T("import_mask"), file_types=["image"], type="filepath", size="sm", elem_id="mw-import"
+            )
 
     def _build_sculpt(self) -> None:
         with gr.Accordion(T("sculpt"), open=False, elem_id="mw-sculpt-box"):
@@ -90,7 +94,7 @@ class SegmentTab(SegmentActs):
                 self.strategy = gr.Radio(
                     [(T(f"strategy_{s}"), s) for s in ("points", "anchors")], value="points", label=T("strategy")
                 )
-            self.rounds = gr.Slider(1, 6, value=3, step=1, label=T("rounds"))
+            self.rounds = gr.Slider(1, 6, value=3, step=1, label=T("rounds"), elem_id="mw-rounds")
             with gr.Row(elem_classes="mw-row"):
                 self.sculpt = gr.Button(T("sculpt"), variant="primary", elem_id="mw-sculpt", min_width=60)
                 self.sculpt_stop = gr.Button(T("stop"), variant="stop", elem_id="mw-sculpt-stop", min_width=60)

@@ -18,10 +18,10 @@ from maskwright.studio.desk import Desk
 from maskwright.studio.drawing import draw, numbers, overview, shown_scale, strokes_of, thumbnail
 from maskwright.studio.faults import told_line
 from maskwright.studio.handing import hand_out
-from maskwright.studio.page.frame import cost_text, shown_name, spent_text
+from maskwright.studio.page.frame import cost_text, spent_text
 from maskwright.studio.sculpting import Turn, need_round, refuse_round, sculpt_rounds, take_round
 from maskwright.studio.sessions import Session
-from maskwright.studio.texts import say
+from maskwright.studio.texts import named, say
 from maskwright.values import Box, Image
 
 SHOWN = 6
@@ -36,7 +36,7 @@ class SegmentActs:
     def show(self, session: Session, language: str, view: str = "tint", note: str | None = None) -> tuple[Any, ...]:
         """What every act refreshes: picture, status, alternatives, objects, name, cost."""
         board, picture = session.board, session.picture
-        thing, name = board.thing, shown_name(board.thing.name, language)
+        thing, name = board.thing, named(board.thing.name, language)
         if note is None:
             note = say(language, "status_ready")
             if picture is not None:
@@ -45,7 +45,7 @@ class SegmentActs:
                 score = "-" if thing.score is None else f"{thing.score:.2f}"
                 note = say(language, "status_marked", name=name, area=thing.mask.area, score=score)
         others = [(thumbnail(picture, m), f"{s:.2f}") for m, s in thing.others] if picture is not None else []
-        names = [(shown_name(t.name, language), i) for i, t in enumerate(board.things)]
+        names = [(named(t.name, language), i) for i, t in enumerate(board.things)]
         things = gr.Dropdown(choices=names, value=board.active)
         text = f"<span>{_escaped(note)}</span><span class='mw-small'>{spent_text(session, language)}</span>"
         return draw(session, view), text, others, things, name, cost_text(session, language)

@@ -18,7 +18,7 @@ from maskwright.studio.page.parts import PartsTab
 from maskwright.studio.page.segment import SegmentTab
 from maskwright.studio.page.video import VideoTab
 from maskwright.studio.sessions import Session
-from maskwright.studio.texts import language_of, say
+from maskwright.studio.texts import language_of, named, say
 
 _KEYS = (("Z", "undo"), ("Y", "redo"), ("A", "inside"), ("S", "outside"), ("B", "box"), ("W", "wand"), ("T", "take"),
          ("Esc", "stop"), ("Tab, ← ↑ → ↓", "arrows"))  # fmt: skip
@@ -110,7 +110,7 @@ def _foot(desk: Desk, language: str) -> str:
     """Keys, the models in use with their licences, the interface for scripts, light or dark."""
     keys = "".join(f"<tr><td><kbd>{key}</kbd></td><td>{say(language, f'key_{act}')}</td></tr>" for key, act in _KEYS)
     used = {(kind, choice["name"]) for kind, choice in desk.settings.models.items()}
-    models = "".join(f"<tr><td>{row.kind}</td><td>{row.name}</td><td>{row.licence}</td></tr>"
+    models = "".join(f"<tr><td>{named(row.kind, language)}</td><td>{row.name}</td><td>{row.licence}</td></tr>"
                      for row, _ in rows() if (row.kind, row.name) in used)  # fmt: skip
     heads = "".join(f"<th>{say(language, key)}</th>" for key in ("model_kind", "model_name", "model_licence"))
     return (
