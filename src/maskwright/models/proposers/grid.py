@@ -8,15 +8,16 @@ end at a crop's edge are left to the neighbouring crop; small holes and islands 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadSettings
+from maskwright.models.sieve import Sieve, Sifted, Sifter
 from maskwright.ports import Segmenter
 from maskwright.values import Candidates, Embedding, Image, Prompt, Proposals
 
@@ -87,35 +88,51 @@ class GridProposer:
             found = cleaned(found, self.options)
         order = np.argsort(-found.scores, kind="stable")
         found = found.take(order)
-        return Proposals(found.masks, found.scores, (self.name,) * len(order))
+        scores = np.clip(np.nan_to_num(found.scores), 0, 1).astype(np.float32)
+        return Proposals(found.masks, scores, (self.name,) * len(order))
 
     def _of_crop(self, image: Image, crop: Corners, layer: int, ready: Embedding | None) -> Found:
         x0, y0, x1, y1 = crop
         part = image if crop == (0, 0, *image.size) else image.crop(*crop)
         embedding = ready or self.segmenter.encode(part)
         points = grid_points(max(1, self.options.points // self.options.crop_sparser**layer)) * (x1 - x0, y1 - y0)
-        kept = [self._sifted(c, crop, image.size) for c in self._answers(embedding, points)]
+        batches = (points[i : i + self.options.batch] for i in range(0, len(points), self.options.batch))
+        kept = [
+            self._placed(self._sifted(embedding, [Prompt([p]) for p in some]), crop, image.size) for some in batches
+        ]
         found = joined([*kept, nothing(image.size)])
         return found.take(suppressed(found.boxes, found.scores, self.options.twin_iou))
 
-    def _answers(self, embedding: Embedding, points: NDArray[np.float64]) -> Iterator[Candidates]:
-        for start in range(0, len(points), self.options.batch):
-            prompts = [Prompt([p]) for p in points[start : start + self.options.batch]]
-            yield from self.segmenter.predict(embedding, prompts)
-
-    def _sifted(self, candidates: Candidates, crop: Corners, size: tuple[int, int]) -> Found:
-        """The candidates that are good, stable and not cut off by the crop, at the size of the picture."""
+    def _sifted(self, embedding: Embedding, prompts: Sequence[Prompt]) -> Sifted:
+        """Good and stable answers; a segmenter that can sift them itself draws only those."""
         o = self.options
-        steady = stabilities(candidates, o.offset)
-        boxes = boxes_of(candidates.masks)
-        corner = np.array([*crop[:2], *crop[:2]], np.float64)
-        some: Bools = np.array([bool(m.any()) for m in candidates.masks], dtype=np.bool_)
-        keep: Bools = (candidates.scores > o.least_iou) & (steady >= o.least_stability) & some
-        index = np.flatnonzero(keep & ~cut_off(boxes + corner, crop, size))
-        masks = np.zeros((len(index), size[1], size[0]), dtype=np.bool_)
-        masks[:, crop[1] : crop[3], crop[0] : crop[2]] = candidates.masks[index]
+        sieve = Sieve(o.least_iou, o.least_stability, o.offset)
+        if hasattr(self.segmenter, "sift"):  # asked by name, since it may be wrapped
+            return cast(Sifter, self.segmenter).sift(embedding, prompts, sieve)
+        return sifted(self.segmenter.predict(embedding, prompts), sieve)
+
+    def _placed(self, passed: Sifted, crop: Corners, size: tuple[int, int]) -> Found:
+        """Those that are not empty and not cut off by the crop, at the size of the picture."""
+        boxes = boxes_of(passed.masks) + np.array([*crop[:2], *crop[:2]], np.float64)
+        index = np.flatnonzero(passed.masks.any(axis=(1, 2)) & ~cut_off(boxes, crop, size))
+        masks = passed.masks[index]
+        if crop != (0, 0, *size):
+            masks = np.zeros((len(index), size[1], size[0]), dtype=np.bool_)
+            masks[:, crop[1] : crop[3], crop[0] : crop[2]] = passed.masks[index]
         crops = np.tile(np.array(crop, np.float64), (len(index), 1))
-        return Found(masks, candidates.scores[index], steady[index], boxes[index] + corner, crops)
+        return Found(masks, passed.scores[index], passed.stability[index], boxes[index], crops)
+
+
+def sifted(answers: Sequence[Candidates], sieve: Sieve) -> Sifted:
+    """The good and stable ones of a segmenter's answers; stability is counted on their low-resolution logits."""
+    masks, scores, stability = [], [], []
+    for candidates in answers:
+        steady = stabilities(candidates, sieve.offset)
+        keep = (candidates.scores > sieve.least_iou) & (steady >= sieve.least_stability)
+        masks.append(candidates.masks[keep])
+        scores.append(candidates.scores[keep])
+        stability.append(steady[keep])
+    return Sifted(np.concatenate(masks), np.concatenate(scores), np.concatenate(stability))
 
 
 def refuse_unknown(options: type, settings: Mapping[str, Any]) -> None:

@@ -12,12 +12,15 @@ from torch import Tensor
 
 from maskwright.errors import BadPrompt, BadSettings
 from maskwright.models.segmenters.frames import IMAGENET, Square
+from maskwright.models.sieve import Sieve, Sifted
 from maskwright.models.torching import Host, Place, choose_place, load_pretrained
 from maskwright.models.weights import locate
 from maskwright.values import Candidates, Embedding, Image, Prompt
 
 BATCH = 64
 """Prompts at once; fewer when the device is full."""
+ENLARGED = 16
+"""Masks brought to the picture's size at once while sifting."""
 
 
 class PromptedSegmenter:
@@ -47,6 +50,7 @@ class PromptedSegmenter:
         self.multimask = multimask
         place = choose_place(device, dtype, half="bfloat16")
         model = load_pretrained(self.kind, locate(weights), self.name, Place(place.device, torch.float32))
+        self.mend(model)
         model.vision_encoder.to(place.dtype)
         if compiled:
             model.vision_encoder = torch.compile(model.vision_encoder)
@@ -68,18 +72,10 @@ class PromptedSegmenter:
 
     def predict(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """One Candidates a prompt, in order; prompts of one shape go through the network together."""
-        if embedding.model != f"segmenter:{self.name}":
-            raise BadPrompt(
-                f"this embedding is of {embedding.model}, not of {self.name}.", "Encode the picture with this model."
-            )
+        self._check_embedding(embedding)
         square = self.square(embedding.size)
-        groups: dict[tuple[int, bool, bool], list[int]] = {}
-        for i, prompt in enumerate(prompts):
-            self.check(prompt)
-            shape = (len(prompt.points), prompt.box is not None, prompt.logits is not None)
-            groups.setdefault(shape, []).append(i)
         answers: dict[int, Candidates] = {}
-        for members in groups.values():
+        for members in self._alike(prompts):
             made = self.host.batches(
                 lambda model, place, some: self._answer(model, place, embedding, square, [prompts[i] for i in some]),
                 members,
@@ -87,6 +83,37 @@ class PromptedSegmenter:
             )
             answers.update(zip(members, (answer for part in made for answer in part)))
         return [answers[i] for i in range(len(prompts))]
+
+    def sift(self, embedding: Embedding, prompts: Sequence[Prompt], sieve: Sieve) -> Sifted:
+        """Masks that pass, in the prompts' order. Stability is counted at the picture's size, as the reference code
+        does; masks under the predicted quality are not enlarged. Raises BadPrompt unless prompts are of one shape."""
+        self._check_embedding(embedding)
+        if len(self._alike(prompts)) > 1:
+            raise BadPrompt("prompts of several shapes cannot be sifted at once.", "Give points alone, or boxes alone.")
+        square = self.square(embedding.size)
+        parts = self.host.batches(
+            lambda model, place, some: self._passing(model, place, embedding, square, some, sieve), prompts, BATCH
+        )
+        parts.append(_none_passed(embedding.size))
+        return Sifted(*(np.concatenate(columns) for columns in zip(*parts)))
+
+    def _alike(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """Indices of the prompts by their shape; raises BadPrompt."""
+        groups: dict[tuple[int, bool, bool], list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            self.check(prompt)
+            shape = (len(prompt.points), prompt.box is not None, prompt.logits is not None)
+            groups.setdefault(shape, []).append(i)
+        return list(groups.values())
+
+    def _check_embedding(self, embedding: Embedding) -> None:
+        if embedding.model != f"segmenter:{self.name}":
+            raise BadPrompt(
+                f"this embedding is of {embedding.model}, not of {self.name}.", "Encode the picture with this model."
+            )
+
+    def mend(self, model: Any) -> None:
+        """Sets right what transformers' copy of a network does otherwise than its authors' code."""
 
     def check(self, prompt: Prompt) -> None:
         """Raises BadPrompt for what this network cannot be asked."""
@@ -105,19 +132,63 @@ class PromptedSegmenter:
         """Low-resolution logits (B, K, h, w) and qualities (B, K)."""
         raise NotImplementedError
 
+    def decode_good(
+        self, model: Any, seen: dict[str, Tensor], asked: dict[str, Tensor], many: bool, least: float
+    ) -> tuple[Tensor, Tensor]:
+        """Low-resolution logits (N, h, w) and qualities (N,) of the masks whose quality is over `least`."""
+        low, quality = self.decode(model, seen, asked, many)
+        good = quality > least
+        return low[good], quality[good]
+
     def _answer(
         self, model: Any, place: Place, embedding: Embedding, square: Square, prompts: Sequence[Prompt]
     ) -> list[Candidates]:
-        asked = {name: value.to(place.device) for name, value in as_tensors(prompts, square).items()}
-        seen = {name: value.to(place.device) for name, value in embedding.data.items()}
-        first = prompts[0]
-        ambiguous = len(first.points) <= 1 and first.box is None and first.logits is None
-        low, quality = self.decode(model, seen, asked, ambiguous if self.multimask is None else self.multimask)
+        low, quality = self.decode(model, *_put(place, embedding, prompts, square), self._many(prompts[0]))
         masks = (square.logits(low.float()) > 0).cpu().numpy()
         return [
             best_first(masks[i], quality[i].float().cpu().numpy(), low[i].float().cpu().numpy())
             for i in range(len(prompts))
         ]
+
+    def _passing(
+        self, model: Any, place: Place, embedding: Embedding, square: Square, prompts: Sequence[Prompt], sieve: Sieve
+    ) -> tuple[Any, Any, Any]:
+        """The columns of Sifted."""
+        asked = _put(place, embedding, prompts, square)
+        low, quality = self.decode_good(model, *asked, self._many(prompts[0]), sieve.least_iou)
+        passed = []
+        for start in range(0, len(low), ENLARGED):
+            full = square.logits(low[start : start + ENLARGED, None].float())[:, 0]
+            steady = _share_above(full, sieve.offset)
+            stays = steady >= sieve.least_stability
+            scores = quality[start : start + ENLARGED][stays]
+            passed.append([v.cpu().numpy() for v in (full[stays] > 0, scores.float(), steady[stays])])
+        passed.append(list(_none_passed(embedding.size)))
+        masks, scores, stability = (np.concatenate(column) for column in zip(*passed))
+        return masks, scores, stability
+
+    def _many(self, prompt: Prompt) -> bool:
+        ambiguous = len(prompt.points) <= 1 and prompt.box is None and prompt.logits is None
+        return ambiguous if self.multimask is None else self.multimask
+
+
+def _put(
+    place: Place, embedding: Embedding, prompts: Sequence[Prompt], square: Square
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What was seen and what is asked, on the device."""
+    asked = {name: value.to(place.device) for name, value in as_tensors(prompts, square).items()}
+    return {name: value.to(place.device) for name, value in embedding.data.items()}, asked
+
+
+def _share_above(full: Tensor, offset: float) -> Tensor:
+    """(N,) IoU of each mask at the thresholds `offset` above and below zero; 0 where it is empty at both."""
+    high, low = ((full > level).flatten(1).sum(1, dtype=torch.int32) for level in (offset, -offset))
+    return high / low.clamp(min=1)
+
+
+def _none_passed(size: tuple[int, int]) -> tuple[Any, Any, Any]:
+    none = np.zeros(0, np.float32)
+    return np.zeros((0, size[1], size[0]), np.bool_), none, none
 
 
 def as_tensors(prompts: Sequence[Prompt], square: Square) -> dict[str, Tensor]:
