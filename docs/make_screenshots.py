@@ -73,6 +73,9 @@ def segment(page: Any, address: str) -> None:
     wait(page, "() => document.querySelector('#mw-picture img')?.naturalWidth > 0")
     click(page, "mw-picture", 0.52, 0.62)
     wait(page, "() => document.querySelector('#mw-status').innerText.includes('quality')")
+    first = page.locator("#mw-status").inner_text()
+    click(page, "mw-picture", 0.75, 0.5)
+    page.wait_for_function("old => document.querySelector('#mw-status').innerText !== old", arg=first, polling=200)
 
 
 def tabs(page: Any, folder: Path) -> None:
@@ -97,6 +100,9 @@ def tabs(page: Any, folder: Path) -> None:
     wait(page, "() => document.querySelector('#mw-frame-picture img')?.naturalWidth > 0")
     click(page, "mw-frame-picture", 0.6, 0.62)
     wait(page, "() => document.querySelector('#mw-video-state').innerText.includes('px')")
+    first = page.locator("#mw-video-state").inner_text()
+    click(page, "mw-frame-picture", 0.85, 0.5)
+    page.wait_for_function("old => document.querySelector('#mw-video-state').innerText !== old", arg=first, polling=200)
     page.locator("#mw-track").click()
     page.wait_for_selector("#mw-video-state [data-state=done]", timeout=WAIT_MS)
     page.locator("#mw-erase").click()

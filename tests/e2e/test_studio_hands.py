@@ -78,12 +78,13 @@ def _stroke(page: Any, across: tuple[float, float]) -> None:
     page.locator("#mw-brush canvas").first.scroll_into_view_if_needed()
     box = page.locator("#mw-brush canvas").first.bounding_box()
     middle = box["y"] + box["height"] / 2
-    xs = np.linspace(box["x"] + across[0] * box["width"], box["x"] + across[1] * box["width"], 12)
+    xs = np.linspace(box["x"] + across[0] * box["width"], box["x"] + across[1] * box["width"], 5)
     page.mouse.move(xs[0], middle)
     page.mouse.down()
     for x in xs:
         page.mouse.move(x, middle)
     page.mouse.up()
+    page.wait_for_timeout(1000)  # the editor hands its layer over a moment after the brush was lifted
 
 
 def _load_brush(page: Any) -> None:

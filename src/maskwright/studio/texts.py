@@ -188,6 +188,8 @@ NAMES: Mapping[str, str] = {
     "matter": "抠图",
     "depth": "深度",
     "captioner": "描述",
+    "rules": "规则",
+    "judge": "评判",
 }
 """Parts of people and kinds of models in Chinese; in English they are called what they are called everywhere."""
 _NUMBERED = {"object": "对象", "region": "区域"}

@@ -139,7 +139,8 @@ def cost_text(session: Session, language: str) -> str:
     spent = session.extras.get("cost")
     if spent is None:
         return ""
-    named = {kind: say(language, f"call_{kind}") if f"call_{kind}" in TEXTS else kind for kind in spent.calls}
-    calls = ", ".join(f"{named[kind]} {count}" for kind, count in sorted(spent.calls.items()) if count)
+    words = {kind: say(language, f"call_{kind}") if f"call_{kind}" in TEXTS else named(kind, language)
+             for kind in spent.calls}  # fmt: skip
+    calls = ", ".join(f"{words[kind]} {count}" for kind, count in sorted(spent.calls.items()) if count)
     seconds = f"{sum(spent.seconds.values()):.2f}"
     return say(language, "cost_line", calls=calls or 0, s=seconds, usd=f"{spent.usd:.4f}")
