@@ -15,10 +15,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
+import mattes
 import numpy as np
 import PIL.Image
 
@@ -98,50 +100,18 @@ CCP_NAMES = [
 ]
 
 
-def blob(rng: np.random.Generator, high: int, wide: int) -> np.ndarray:
-    """A wavy outline, 0/255."""
-    t = np.linspace(0, 2 * np.pi, 120)
-    reach = 0.3 * high * (1 + 0.2 * np.sin(rng.integers(2, 6) * t) + 0.1 * np.sin(rng.integers(5, 9) * t))
-    points = np.stack([wide / 2 + reach * np.cos(t), high / 2 + reach * np.sin(t)], axis=1)
-    canvas = np.zeros((high, wide), np.uint8)
-    cv2.fillPoly(canvas, [np.int32(points)], 255, cv2.LINE_AA)
-    return canvas
-
-
-def fitted(name: str, size: tuple[int, int]) -> np.ndarray:
-    """A sample picture cropped to fill `size` (width, height)."""
-    pixels = sample(name).pixels
-    scale = max(size[0] / pixels.shape[1], size[1] / pixels.shape[0])
-    grown = cv2.resize(pixels, None, fx=scale * 1.01, fy=scale * 1.01, interpolation=cv2.INTER_CUBIC)
-    return grown[: size[1], : size[0]].astype(np.float32)
-
-
-def mattes(lemur: Path | None) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, picture, true alpha): composites of soft outlines at 1024x768, and pymatting's lemur where given."""
-    rng, size, found = np.random.default_rng(3), (1024, 768), []
-    for front, back, blur in (
-        ("cat", "rocket", 5),
-        ("flower", "coffee", 4),
-        ("temple", "flower", 3),
-        ("coffee", "astronaut", 6),
-    ):
-        alpha = cv2.GaussianBlur(blob(rng, size[1], size[0]).astype(np.float32) / 255, (0, 0), blur)
-        mixed = fitted(front, size) * alpha[:, :, None] + fitted(back, size) * (1 - alpha[:, :, None])
-        found.append((f"{front} on {back}, blur {blur}", np.rint(mixed).astype(np.uint8), alpha))
-    if lemur is not None:
-        found.append(
-            (
-                "pymatting's lemur",
-                open_image(lemur / "lemur.png").pixels,
-                open_image(lemur / "lemur_alpha.png").pixels[:, :, 0] / 255.0,
-            )
-        )
-    return found
+def cases(lemur: Path | None) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """(set, name, picture, true alpha)."""
+    for kind, made in (("built on", mattes.four()), ("held out", mattes.held_out())):
+        yield from ((kind, *case) for case in made)
+    if lemur is not None and lemur.exists():
+        truth = open_image(lemur / "lemur_alpha.png").pixels[:, :, 0] / 255.0
+        yield "photograph", "pymatting's lemur", open_image(lemur / "lemur.png").pixels, truth
 
 
 def measure_cut(lemur: Path | None) -> list[dict[str, Any]]:
     rows = []
-    for name, pixels, alpha in mattes(lemur):
+    for kind, name, pixels, alpha in cases(lemur):
         mask = Mask(alpha > 0.5)
         began = time.process_time()
         found = mw.cut(Image(pixels), mask)
@@ -150,6 +120,7 @@ def measure_cut(lemur: Path | None) -> list[dict[str, Any]]:
         ours = float(np.abs(found.alpha - alpha).sum())
         rows.append(
             {
+                "set": kind,
                 "matte": name,
                 "SAD mask": round(plain),
                 "SAD cut": round(ours),
@@ -165,7 +136,7 @@ def measure_edits() -> list[dict[str, Any]]:
     for name in ("cat", "coffee", "flower", "rocket", "astronaut"):
         image = sample(name)
         image = Image(cv2.resize(image.pixels, (160, 120), interpolation=cv2.INTER_AREA))
-        mask = blob(np.random.default_rng(edits), 120, 160) > 127
+        mask = mattes.blob(np.random.default_rng(edits), 120, 160) > 127
         for words in WORDS:
             found = mw.edit(image, words, mask)
             differing += int((found.image.pixels != image.pixels).any(axis=2)[~mask].sum())

@@ -14,7 +14,8 @@ import maskwright as mw
 from maskwright.errors import BadMask, BadSettings, MaskwrightError, MissingModel
 from maskwright.media.images import open_image
 from maskwright.models.matters.lite import LiteMatter
-from maskwright.shaping.trimap import make_trimap
+from maskwright.shaping.softness import edge_softness, signed_distance
+from maskwright.shaping.trimap import fitted_trimap, make_trimap
 from maskwright.values import Image, Mask
 
 
@@ -165,3 +166,62 @@ def test_pymatting_agrees(soft: Any) -> None:
     ours = LiteMatter().matte(image, trimap)
     theirs = mw.load("matter", "pymatting").matte(image, trimap)
     assert np.abs(ours - theirs).mean() < 0.01
+
+
+def textured(seed: int, middle: tuple[int, int, int]) -> np.ndarray:
+    """Smooth random texture about a colour."""
+    noise = np.random.default_rng(seed).normal(0, 1, (192, 256, 3)).astype(np.float32)
+    return np.float32(middle) + 18 * cv2.GaussianBlur(noise, (0, 0), 2) / cv2.GaussianBlur(noise, (0, 0), 2).std()
+
+
+def composite(alpha: np.ndarray) -> np.ndarray:
+    front, back, a = textured(1, (190, 120, 70)), textured(2, (80, 110, 140)), alpha[:, :, None]
+    return np.clip(np.rint(front * a + back * (1 - a)), 0, 255).astype(np.uint8)
+
+
+def ellipse() -> np.ndarray:
+    """Drawn four times as large, so that the edge is as sharp as pixels can be."""
+    canvas = np.zeros((768, 1024), np.uint8)
+    cv2.ellipse(canvas, (512, 384), (340, 230), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    return cv2.resize(canvas, (256, 192), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("sigma", [1.5, 3.0, 5.0])
+def test_the_softness_of_an_edge_is_measured_through_texture(sigma: float) -> None:
+    alpha = cv2.GaussianBlur(ellipse(), (0, 0), sigma)
+    signed = signed_distance(alpha > 0.5)
+    found = edge_softness(composite(alpha), signed, unit=0.5)
+    assert np.median(found[np.abs(signed) < 2]) == pytest.approx(sigma, rel=0.25)
+
+
+def test_a_sharp_edge_gets_a_narrow_band_and_is_not_made_worse() -> None:
+    alpha = ellipse()
+    mask = alpha > 0.5
+    image = Image(composite(alpha))
+    signed = signed_distance(mask)
+    band = fitted_trimap(signed, edge_softness(image.pixels, signed, unit=0.5)) == 128
+    assert np.abs(signed[band]).max() < 4
+    found = mw.cut(image, Mask(mask))
+    assert np.abs(found.alpha - alpha).sum() < 0.7 * np.abs(mask - alpha).sum()
+    assert found.report["softness_px"] < 1
+
+
+@pytest.mark.parametrize("sigma", [2.0, 4.0])
+def test_soft_edges_in_texture_come_at_least_sixty_percent_nearer(sigma: float) -> None:
+    alpha = cv2.GaussianBlur(ellipse(), (0, 0), sigma)
+    mask = alpha > 0.5
+    found = mw.cut(Image(composite(alpha)), Mask(mask)).alpha
+    assert np.abs(found - alpha).sum() < 0.4 * np.abs(mask - alpha).sum()
+
+
+def test_a_mask_drawn_roughly_is_not_believed() -> None:
+    alpha = cv2.GaussianBlur(ellipse(), (0, 0), 2)
+    rough = cv2.dilate((alpha > 0.5).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    found = mw.cut(Image(composite(alpha)), Mask(rough)).alpha
+    assert np.abs(found - alpha).sum() < 0.6 * np.abs(rough - alpha).sum()
+
+
+def test_thin_wires_keep_their_middle() -> None:
+    signed = signed_distance(np.pad(np.ones((3, 60), bool), 20))
+    trimap = fitted_trimap(signed, np.full(signed.shape, 0.35, np.float32))
+    assert (trimap[21, 25:75] == 255).all()

@@ -14,7 +14,8 @@ from maskwright.errors import BadMask, BadSettings
 from maskwright.media.images import save_image
 from maskwright.ports import Matter
 from maskwright.shaping.foreground import estimate_foreground
-from maskwright.shaping.trimap import make_trimap, widen
+from maskwright.shaping.softness import edge_softness, expected_alpha, signed_distance
+from maskwright.shaping.trimap import HALF_BAND, fitted_trimap, make_trimap, widen
 from maskwright.values import Image, Mask
 
 Colour = tuple[int, int, int]
@@ -23,13 +24,13 @@ _MARGIN = 64
 
 
 @runtime_checkable
-class HintedMatter(Protocol):
-    """A matter that may also be told the mask the trimap came from."""
+class TellableMatter(Protocol):
+    """A matter that may also be told what alpha is expected where colours do not tell."""
 
-    takes_hint: bool
+    takes_expected: bool
 
     def matte(
-        self, image: Image, trimap: NDArray[np.uint8], *, hint: NDArray[np.bool_] | None = None
+        self, image: Image, trimap: NDArray[np.uint8], *, expected: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]: ...
 
 
@@ -55,31 +56,47 @@ def band_of(size: tuple[int, int]) -> int:
     return int(np.clip(round(0.0115 * float(np.hypot(*size))), 3, 24))
 
 
-def solve_alpha(image: Image, mask: Mask, matter: Matter | None, band_px: int) -> NDArray[np.float32]:
-    """Alpha (H, W) 0..1; the plain mask without a matter. Solved on the mask's neighbourhood only."""
+@dataclass(frozen=True)
+class Edge:
+    """A solved edge: `alpha` (H, W) 0..1, and how soft the picture's own edge is along the mask (sigma, pixels; 0
+    where that was not looked at)."""
+
+    alpha: NDArray[np.float32]
+    softness_px: float = 0.0
+    band_px: int = 0
+
+
+def solve_edge(image: Image, mask: Mask, matter: Matter | None, band_px: int | None = None) -> Edge:
+    """The plain mask without a matter, else the band about its edge solved, on the mask's neighbourhood only. Without
+    `band_px` the band is as wide as the edge is soft, for matters that can be told what to expect."""
     mask.check_size(image.size)
     if not mask:
         raise BadMask("the mask is empty: there is nothing to cut out.", "Give a mask with at least one pixel inside.")
     inside = mask.array
     if matter is None or inside.all():
-        return inside.astype(np.float32)
-    y, x = _neighbourhood(mask, _MARGIN + 4 * band_px)
+        return Edge(inside.astype(np.float32))
+    band = band_px or band_of(image.size)
+    y, x = _neighbourhood(mask, _MARGIN + 4 * band)
     part, window = Image(image.pixels[y, x]), np.ascontiguousarray(inside[y, x])
-    trimap = make_trimap(window, band_px)
-    solved = _matted(matter, part, trimap, window)
-    wider = widen(trimap, solved, band_px)
-    if wider is not None:
-        solved = _matted(matter, part, wider, window)
     alpha = np.zeros(inside.shape, np.float32)
-    alpha[y, x] = _settled(solved)
-    return alpha
+    if not isinstance(matter, TellableMatter) or not matter.takes_expected:
+        alpha[y, x] = _settled(_widened(matter, part, make_trimap(window, band), band))
+        return Edge(alpha, band_px=band)
+    signed = signed_distance(window)
+    softness = edge_softness(part.pixels, signed, unit=float(np.hypot(*image.size)) / 1280)
+    trimap = fitted_trimap(signed, softness) if band_px is None else make_trimap(window, band_px)
+    expected = expected_alpha(signed, softness)
+    typical = float(np.median(softness[np.abs(signed) <= 1]))
+    half = band_px or max(2, round(HALF_BAND * typical + 1))
+    alpha[y, x] = _settled(matter.matte(part, trimap, expected=expected))
+    return Edge(alpha, typical, half)
 
 
-def _matted(matter: Matter, image: Image, trimap: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The matter's answer; one that takes a hint is told the mask itself."""
-    if isinstance(matter, HintedMatter) and matter.takes_hint:
-        return matter.matte(image, trimap, hint=mask)
-    return matter.matte(image, trimap)
+def _widened(matter: Matter, image: Image, trimap: NDArray[np.uint8], reach: int) -> NDArray[np.float32]:
+    """The matter's answer; solved again with more room where it is still soft at the band's rim."""
+    solved = matter.matte(image, trimap)
+    wider = widen(trimap, solved, reach)
+    return solved if wider is None else matter.matte(image, wider)
 
 
 def cut_out(
@@ -98,13 +115,14 @@ def cut_out(
         raise BadSettings(f"there is no frame {frame!r}.", f"Choose one of: {', '.join(FRAMES)}.")
     if band_px is not None and not 1 <= band_px <= 200:
         raise BadSettings(f"a band of {band_px} pixels is not usable.", "Give 1 to 200, or leave it out.")
-    band = band_px or band_of(image.size)
-    alpha = solve_alpha(image, mask, matter, band)
+    edge = solve_edge(image, mask, matter, band_px)
+    alpha = edge.alpha
     colours = _clean_colours(image, alpha, mask)
     whole = Image(colours, np.rint(alpha * 255).astype(np.uint8), image.source)
     framed, offset = put_in_frame(whole, frame, pad_px)
     report = {
-        "band_px": band,
+        "band_px": edge.band_px,
+        "softness_px": round(edge.softness_px, 2),
         "matter": getattr(matter, "name", None),
         "soft_pixels": int(((alpha > 0.01) & (alpha < 0.99)).sum()),
     }

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 INSIDE, UNKNOWN, OUTSIDE = 255, 128, 0
+HALF_BAND = 3.3
+"""Half the width of a fitted band, in sigmas of the edge's blur."""
+_PURE = 1.2
 
 
 def make_trimap(inside: NDArray[np.bool_], band_px: int) -> NDArray[np.uint8]:
@@ -22,6 +25,18 @@ def make_trimap(inside: NDArray[np.bool_], band_px: int) -> NDArray[np.uint8]:
     sure_out |= _thin_middles(~inside, to_object, sure_out, band_px)
     trimap = np.full(inside.shape, UNKNOWN, np.uint8)
     trimap[sure_in], trimap[sure_out] = INSIDE, OUTSIDE
+    return trimap
+
+
+def fitted_trimap(signed: NDArray[np.float32], softness: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The same from an edge's softness (sigma, pixels): unknown only as far as the edge itself is soft. `signed`:
+    pixels to the edge, positive inside. Middle lines of parts and gaps stay sure where they are deep enough."""
+    half = HALF_BAND * softness + 1
+    deep = np.maximum(1.0, _PURE * softness)
+    trimap = np.full(signed.shape, UNKNOWN, np.uint8)
+    for side, value in ((signed, INSIDE), (-signed, OUTSIDE)):
+        ridge = side >= cv2.dilate(side, np.ones((3, 3), np.uint8)) - 0.05
+        trimap[(side > half) | (ridge & (side >= deep))] = value
     return trimap
 
 

@@ -23,8 +23,11 @@ _FEW = 400
 _LEAST = 1e-5
 _NOISE = 30.0
 _CLEAR = (0.6, 5.0)
-_PULL = (1e-3, 0.2)
-_SOFT_HINT_PX = 0.6
+_LOOSE, _FIRM = (1e-3, 0.2), (2e-2, 0.4)
+"""Pulls to what is expected, where colours are clear and where they are not: before anything is known of how well the
+expectation fits the picture, and once it is known to fit."""
+_SHARP = 0.08
+_FITS = (0.045, 0.08)
 _SOFT_PX = 1.5
 
 
@@ -33,17 +36,18 @@ class LiteMatter:
     decides where colours say nothing."""
 
     name = "lite"
-    takes_hint = True
+    takes_expected = True
 
-    def __init__(self, *, smoothness: float = 1e-6, anchor: float = 3e-4, tolerance: float = 5e-4) -> None:
+    def __init__(self, *, smoothness: float = 1e-7, anchor: float = 3e-4, tolerance: float = 5e-4) -> None:
         if not (0 < smoothness < 1 and 0 < anchor < 1 and 0 < tolerance < 1):
             raise BadSettings("smoothness, anchor and tolerance lie between 0 and 1.", "Leave them out for defaults.")
         self.smoothness, self.anchor, self.tolerance = smoothness, anchor, tolerance
 
     def matte(
-        self, image: Image, trimap: NDArray[np.uint8], *, hint: NDArray[np.bool_] | None = None
+        self, image: Image, trimap: NDArray[np.uint8], *, expected: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Alpha (H, W) 0..1: 1 and 0 where the trimap is sure, solved in between; raises BadMask."""
+        """Alpha (H, W) 0..1: 1 and 0 where the trimap is sure, solved in between; `expected`: what it is where colours
+        do not tell. Raises BadMask."""
         checked(image, trimap)
         alpha = (trimap == 255).astype(np.float32)
         unknown = trimap == 128
@@ -51,11 +55,14 @@ class LiteMatter:
             alpha[unknown] = 0.5
             return np.asarray(alpha, dtype=np.float32)
         y, x = _bounds(unknown, 2)
-        expected = None if hint is None else cv2.GaussianBlur(hint[y, x].astype(np.float32), (0, 0), _SOFT_HINT_PX)
-        alpha[y, x] = self._solve(image.pixels[y, x], trimap[y, x], expected)
+        alpha[y, x] = self._solve(
+            image.pixels[y, x], trimap[y, x], None if expected is None else expected[y, x], top=True
+        )
         return np.asarray(alpha, dtype=np.float32)
 
-    def _solve(self, pixels: NDArray[np.uint8], trimap: NDArray[np.uint8], hint: Floats | None) -> Floats:
+    def _solve(
+        self, pixels: NDArray[np.uint8], trimap: NDArray[np.uint8], hint: Floats | None, *, top: bool = False
+    ) -> Floats:
         """Alpha of a window: from the answer at half size, which carries what is known far into wide bands."""
         if min(trimap.shape) < 3:
             return _first_guess(pixels, trimap)
@@ -63,6 +70,7 @@ class LiteMatter:
             guess = _first_guess(pixels, trimap)
         else:
             guess = self._from_half(pixels, trimap, hint)
+        firm = 0.0 if hint is None or not top else _firmness(guess, hint, trimap)
         near = cv2.dilate((trimap == 128).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         laplacian = _laplacian(pixels.astype(np.float64) / 255, near, self.smoothness)
         kinds = trimap[near]
@@ -70,7 +78,7 @@ class LiteMatter:
         rows = laplacian[free]
         fields = _expectation(trimap) if hint is None else (hint, np.ones_like(hint))
         expected, trust = (field[near][free].astype(np.float64) for field in fields)
-        pull = self.anchor * trust + _LEAST if hint is None else _doubt(pixels, trimap)[near][free]
+        pull = self.anchor * trust + _LEAST if hint is None else _doubt(pixels, trimap, firm)[near][free]
         system = rows[:, free] + diags(pull)
         start = guess[near][free].astype(np.float64)
         right = pull * expected - rows @ (kinds == 255).astype(np.float64)
@@ -100,9 +108,19 @@ def _expectation(trimap: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     return expected, (np.abs(place) / half).astype(np.float32) ** 2
 
 
-def _doubt(pixels: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> Floats:
-    """How strongly each pixel holds to the mask it came from: weakly where the two sides differ in colour and one of
-    them is even, strongly where both are as varied as they are different."""
+def _firmness(guess: Floats, hint: Floats, trimap: NDArray[np.uint8]) -> float:
+    """0..1, how far the expectation may be trusted: a mask drawn roughly gives one that the loosely solved answer
+    leaves. An edge that is sharp right where the mask has it was drawn well."""
+    unknown = trimap == 128
+    if float(np.abs(hint - (hint > 0.5))[unknown].mean()) < _SHARP:
+        return 1.0
+    low, high = _FITS
+    return float(np.clip((high - np.abs(guess - hint)[unknown].mean()) / (high - low), 0, 1))
+
+
+def _doubt(pixels: NDArray[np.uint8], trimap: NDArray[np.uint8], firm: float) -> Floats:
+    """How strongly each pixel holds to what is expected: weakly where the two sides differ in colour and one of them is
+    even, strongly where both are as varied as they are different; `firm` 0..1 for all of them."""
     reach = int(np.clip(4 * _half_width(trimap) + 1, 9, 101))
     front, variety = _local(pixels, trimap == 255, reach)
     back, other = _local(pixels, trimap == 0, reach)
@@ -110,7 +128,7 @@ def _doubt(pixels: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> Floats:
     apart = ((front - back) ** 2).sum(axis=2) / (2 * own + _NOISE)
     low, high = _CLEAR
     part = np.clip(np.log(high / np.maximum(apart, 1e-6)) / np.log(high / low), 0, 1)
-    weakest, strongest = _PULL
+    weakest, strongest = (a ** (1 - firm) * b**firm for a, b in zip(_LOOSE, _FIRM))
     return np.asarray((weakest * (strongest / weakest) ** part).astype(np.float32), dtype=np.float32)
 
 
