@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,16 +134,64 @@ def test_sam_answers_as_segment_anything_does(both: tuple[Any, Sam], size: tuple
         assert np.abs(masks[order][differing]).max(initial=0) < 1e-4
 
 
-def test_automatic_masks_are_those_of_segment_anything(both: tuple[Any, Sam]) -> None:
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({"least_iou": 0.3, "least_stability": 0.0}, 0.0),
+        ({"least_iou": 0.3, "least_stability": 0.15, "twin_iou": 1.0}, 0.0),
+        ({"least_iou": 0.9, "least_stability": 0.0}, 0.6),  # qualities over 1 keep their order
+        ({"least_iou": 0.3, "least_stability": 0.1, "twin_iou": 1.0, "least_area_px": 12}, 0.0),
+        ({"least_iou": 0.3, "least_stability": 0.05, "twin_iou": 1.0, "crop_layers": 1, "crop_sparser": 2}, 0.0),
+    ],
+)
+def test_automatic_masks_are_those_of_segment_anything(
+    both: tuple[Any, Sam], settings: dict[str, Any], more: float
+) -> None:
     from segment_anything import SamAutomaticMaskGenerator
 
     theirs, ours = both
     image = Image(np.random.default_rng(3).integers(0, 255, (45, 71, 3), dtype=np.uint8))
-    generator = SamAutomaticMaskGenerator(theirs, points_per_side=6, pred_iou_thresh=0.3, stability_score_thresh=0.0)
-    wanted = {entry["segmentation"].tobytes() for entry in generator.generate(np.array(image.pixels))}
-    found = GridProposer(ours, points=6, least_iou=0.3, least_stability=0.0).propose(image)
-    assert len(wanted) > 1
+    with _adjusted(theirs.mask_decoder, ours.host.model.mask_decoder, more):
+        theirs_as = {_THEIR_NAMES[k]: v for k, v in settings.items()}
+        generator = SamAutomaticMaskGenerator(theirs, 6, crop_nms_thresh=settings.get("twin_iou", 0.7), **theirs_as)
+        wanted = {entry["segmentation"].tobytes() for entry in generator.generate(np.array(image.pixels))}
+        found = GridProposer(ours, points=6, **settings).propose(image)
+    assert len(wanted) > 1, len(wanted)
     assert {mask.tobytes() for mask in found.masks} == wanted
+    assert found.scores.max() <= 1
+
+
+@contextmanager
+def _adjusted(theirs: Any, ours: Any, more: float) -> Iterator[None]:
+    """Masks ten times as strong, so that some are stable; qualities `more` higher."""
+    heads = [theirs.iou_prediction_head.layers[-1], ours.iou_prediction_head.proj_out]
+    pens = [m.layers[-1] for m in theirs.output_hypernetworks_mlps] + [
+        m.proj_out for m in ours.output_hypernetworks_mlps
+    ]
+    before = [value.detach().clone() for part in (*heads, *pens) for value in part.parameters()]
+    with torch.no_grad():
+        for head in heads:
+            head.bias.add_(more)
+        for value in (value for pen in pens for value in pen.parameters()):
+            value.mul_(10)
+    yield
+    with torch.no_grad():
+        for value, was in zip((value for part in (*heads, *pens) for value in part.parameters()), before):
+            value.copy_(was)
+
+
+_THEIR_NAMES = {
+    "least_iou": "pred_iou_thresh", "least_stability": "stability_score_thresh", "twin_iou": "box_nms_thresh",
+    "least_area_px": "min_mask_region_area", "crop_layers": "crop_n_layers",
+    "crop_sparser": "crop_n_points_downscale_factor",
+}  # fmt: skip
+
+
+def test_the_decoder_keeps_the_authors_layer_norms(both: tuple[Any, Sam]) -> None:
+    theirs, ours = both
+    eps = {m.eps for m in theirs.mask_decoder.transformer.modules() if isinstance(m, torch.nn.LayerNorm)}
+    mine = {m.eps for m in ours.host.model.mask_decoder.transformer.modules() if isinstance(m, torch.nn.LayerNorm)}
+    assert mine == eps == {1e-5}
 
 
 def test_clip_of_transformers_and_of_open_clip_rank_alike(tmp_path: Path) -> None:
