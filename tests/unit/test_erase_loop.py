@@ -34,6 +34,7 @@ from maskwright.errors import (
 from maskwright.media.images import save_mask
 from maskwright.media.videos import open_clip, write_clip
 from maskwright.plumbing.cancel import Cancel
+from maskwright.plumbing.files import read_json
 from maskwright.values import Mask
 
 FAST: dict[str, Any] = {"coarse": "fake", "filler": "fake", "inpainter": "fake", "comparison": False}
@@ -443,3 +444,32 @@ def test_shadow_candidates_are_shown_or_erased(tmp_path: Path, mode: str, again:
         core = shadows[1] & ~mended(masks, union=1, dilate=8)[1]
         left = clip.frames[1][core].mean() - frames[1][core].mean()
     assert (left > 20) == (mode == "erase")
+
+
+@pytest.mark.parametrize(
+    ("gone", "runs", "said"),
+    [
+        ((), [], []),
+        ((4, 5), [], []),
+        ((0,), [[0, 0]], ["no mask in frame 0,"]),
+        ((0, 2, 3, 5), [[0, 0], [2, 3]], ["no mask in frames 0, 2-3,"]),
+    ],
+    ids=["whole", "gone at the end", "late", "gaps"],
+)
+def test_frames_without_a_mask_are_named(tmp_path: Path, gone: tuple[int, ...], runs: list, said: list) -> None:
+    write_ball(tmp_path, 6)
+    files = sorted((tmp_path / "ball_masks").iterdir())
+    for index in gone:
+        save_mask(files[index], Mask(np.zeros_like(ball_clip(6)[1][0])))
+    [clip] = [p for p in tmp_path.iterdir() if p.name.split(".")[0] == "ball"]
+    flags = ["--coarse", "fake", "--filler", "fake", "--inpainter", "fake", "--no-comparison"]
+    given = ["erase", str(clip), "--mask", str(tmp_path / "ball_masks"), "-o", str(tmp_path / "out"), *flags]
+    done = CliRunner().invoke(main, given, catch_exceptions=False)
+    report = read_json(tmp_path / "out" / "report.json")
+    assert report["frames_without_mask"] == runs
+    assert done.exit_code == 0
+    assert len(report["warnings"]) == len(said)
+    for words in said:
+        assert words in report["warnings"][0]
+        assert words in done.stderr
+    assert ("warning" in done.stderr) == bool(said)

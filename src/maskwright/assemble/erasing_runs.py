@@ -67,15 +67,17 @@ def _finish(
     """The clip brought to the step `until`."""
     files: dict[str, str] = {}
     steps: dict[str, str] = {}
+    warnings: list[str] = []
     with closing(run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell)) as rounds:
         for news in rounds:
             steps[news.step] = news.state
             files = dict(news.detail.get("files", files))
+            warnings = list(news.detail.get("warnings", warnings))
             if tell is not None:
                 tell(news)
             if news.step == until != "output" and news.state in ENDED:
                 break
-    return {"clip": spec["name"], "status": "done", "files": files, "steps": steps, "error": None}
+    return {"clip": spec["name"], "status": "done", "files": files, "steps": steps, "warnings": warnings, "error": None}
 
 
 def _attempt(
@@ -96,7 +98,7 @@ def _failed(run: RunFolder, spec: Mapping[str, Any], error: MaskwrightError) -> 
     row: Row = {"id": name, "status": "failed", "mask": None, "score": None, "cost": {}, "engines": {}, "degraded": []}
     write_json(run.item(name) / "result.json", {**row, "error": error.message})
     run.event("failed", clip=name, error=error.message)
-    return {"clip": name, "status": "failed", "files": {}, "steps": {}, "error": error.message}
+    return {"clip": name, "status": "failed", "files": {}, "steps": {}, "warnings": [], "error": error.message}
 
 
 def _in_processes(

@@ -200,6 +200,8 @@ def report_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     failed = [row for row in rows if row["status"] != "done"]
     for row in rows if not as_json else []:
         click.echo(f"{row['clip']}: {row['files'].get('erased.mp4') if row['status'] == 'done' else row['error']}")
+        for warning in row.get("warnings", ()):
+            click.echo(f"{row['clip']}: warning: {warning}", err=True)
     if failed:
         raise RunError(
             f"{len(rows) - len(failed)} of {len(rows)} clips done, {len(failed)} failed: {failed[0]['error']}",

@@ -19,6 +19,7 @@ from maskwright.erasing.opening import opened
 from maskwright.erasing.preparing import (
     Mapped,
     best_frame,
+    blanks,
     composed,
     grown,
     hole_shares,
@@ -222,7 +223,8 @@ class _Work:
             if state == "began":
                 yield news
         files = {name: str(self.output_step.path / name) for name in sorted(self.output_step.outputs)}
-        yield Progress(self.job.name, "output", state, len(self.clip), len(self.clip), {"files": files})
+        news = {"files": files, "warnings": writing.warnings_of(blanks(self.shares))}
+        yield Progress(self.job.name, "output", state, len(self.clip), len(self.clip), news)
 
     def _write_output(self, out: Path) -> None:
         with (
@@ -248,6 +250,8 @@ class _Work:
             "size": list(self.clip.size),
             "rate": str(self.clip.rate),
             "masked_share": round(float(np.mean(self.shares)), 5),
+            "frames_without_mask": [list(run) for run in blanks(self.shares)],
+            "warnings": writing.warnings_of(blanks(self.shares)),
             "engines": dict(self.engines.names),
             "guidance": {"anchor_words": g.anchor_words, "words": g.words, "avoid": g.avoid, "scale": g.scale},
             "settings": s.model_dump(mode="json"),

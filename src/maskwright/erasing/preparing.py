@@ -131,6 +131,14 @@ def hole_shares(masks: Sequence[Bools]) -> list[float]:
     return shares
 
 
+def blanks(shares: Sequence[float]) -> list[tuple[int, int]]:
+    """Runs (first, last) of frames without a mask that come before, or between, frames with one: where an object that
+    was followed may still be seen."""
+    held = [i for i, share in enumerate(shares) if share > 0]
+    ends = [-1, *held]
+    return [(a + 1, b - 1) for a, b in zip(ends, held) if b - a > 1]
+
+
 def best_frame(shares: Sequence[float]) -> int:
     """The frame where most of the background shows while the object is there; the middle one of equals."""
     held = [i for i, share in enumerate(shares) if share > 0]

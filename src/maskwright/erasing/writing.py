@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from maskwright.media.videos import Clip, write_clip
 from maskwright.values import Image
 
 COMPARISON_WIDTH = 480
+_RUNS_NAMED = 12
 
 
 def write_results(out: Path, clip: Clip, columns: Mapping[str, Frames], settings: EraseSettings) -> Iterator[str]:
@@ -45,6 +46,19 @@ def shadow_report(shadows: Mapped[Bools], mode: str) -> dict[str, Any]:
     """Whether candidates were erased or only shown, in how many frames there are some, and what they cover."""
     shares = [float(shadows[i].mean()) for i in range(len(shadows))]
     return {"mode": mode, "frames": sum(s > 0 for s in shares), "mean_share": round(float(np.mean(shares)), 5)}
+
+
+def warnings_of(runs: Sequence[tuple[int, int]]) -> list[str]:
+    """What a person should look at: frames without a mask though later ones have one."""
+    if not runs:
+        return []
+    numbers = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs[:_RUNS_NAMED])
+    more = f" and {len(runs) - _RUNS_NAMED} more runs" if len(runs) > _RUNS_NAMED else ""
+    one = len(runs) == 1 and runs[0][0] == runs[0][1]
+    return [
+        f"no mask in frame{'' if one else 's'} {numbers}{more}, though later frames have one: "
+        "an object seen there was not erased; give masks for them with --mask"
+    ]
 
 
 def fidelity(frames: Frames, final: Frames, masks: Mapped[Bools]) -> dict[str, int]:

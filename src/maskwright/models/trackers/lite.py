@@ -1,14 +1,17 @@
-"""The embedded tracker: masks move along dense motion and are cut anew by the segmenter on key frames."""
+"""The embedded tracker: masks move along dense motion and are cut anew by the segmenter on key frames; an object that
+leaps, or was lost, is looked for in the whole frame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadPrompt
+from maskwright.models.trackers.lite_search import CLEARLY, STRANGE, Look, Step, far_step, look_of, near_step
 from maskwright.ports import Segmenter
 from maskwright.values import Image, Mask, Prompt
 
@@ -20,8 +23,6 @@ KEY_EVERY = 5
 AGREES = 0.6
 """A fresh cut is taken when it overlaps the moved mask at least this much (IoU)."""
 WORKING_PX = 512
-MATCHED_PX = 64
-"""The longer side at which an object's picture is looked for."""
 
 
 class LiteTracker:
@@ -65,17 +66,22 @@ class LiteTracker:
     def _walk(
         self, frames: Sequence[Frame], marks: Mapping[int, Mapping[int, Mask]], order: range
     ) -> Iterator[tuple[int, dict[int, Mask]]]:
-        held: dict[int, Soft] = {}
+        held: dict[int, Held] = {}
         last: Frame | None = None
         for step, index in enumerate(order):
             frame = frames[index]
-            if last is not None and held:
-                held = _moved(held, last, frame)
-            held |= {name: mask.array.astype(np.float32) for name, mask in marks.get(index, {}).items()}
+            if last is not None:
+                held = {name: self._followed(one, last, frame) for name, one in held.items()}
+            held |= {name: marked(frame, mask) for name, mask in marks.get(index, {}).items()}
             if step and step % self.key_every == 0 and index not in marks:
-                held = {name: self._cut_anew(frame, soft) for name, soft in held.items()}
+                held = {name: replace(one, soft=self._cut_anew(frame, one.soft)) for name, one in held.items()}
             last = frame
-            yield index, {name: Mask(soft > 0.5) for name, soft in held.items()}
+            yield index, {name: Mask(one.soft > 0.5) for name, one in held.items()}
+
+    def _followed(self, held: Held, last: Frame, frame: Frame) -> Held:
+        """The object in the next frame. One that leapt, or was lost and is seen again, is cut anew at once."""
+        found, leapt = follow(held, last, frame)
+        return replace(found, soft=self._cut_anew(frame, found.soft)) if leapt else found
 
     def _cut_anew(self, frame: Frame, soft: Soft) -> Soft:
         """What the segmenter sees there, when that is about the same thing."""
@@ -97,52 +103,70 @@ def _inside_points(mask: NDArray[np.bool_]) -> list[tuple[float, float]]:
     return [(float(x) + 0.5, float(y) + 0.5)]
 
 
-def _moved(held: Mapping[int, Soft], last: Frame, frame: Frame) -> dict[int, Soft]:
-    """Every mask where its object went between the two frames."""
-    return {name: _follow(soft, last, frame) for name, soft in held.items()}
+@dataclass(frozen=True)
+class Held:
+    """An object on its way: its mask (empty while it is lost), its last step in pixels, and how it looked when it was
+    surely seen."""
+
+    soft: Soft
+    speed: Step = (0, 0)
+    look: Look | None = None
 
 
-def _follow(soft: Soft, last: Frame, frame: Frame) -> Soft:
-    """The mask shifted to where the object's picture fits best, then bent along the dense motion that is left."""
-    box = Mask(soft > 0.5).box
-    if box is None:
-        return soft
-    x0, y0, x1, y1 = box.pixels()
-    shift = _shift(soft, last, frame, (x0, y0, x1, y1))
+def marked(frame: Frame, mask: Mask) -> Held:
+    """An object as somebody marked it."""
+    soft = mask.array.astype(np.float32)
+    return Held(soft, look=look_of(frame, soft))
+
+
+def follow(held: Held, last: Frame, frame: Frame) -> tuple[Held, bool]:
+    """The object shifted to where its picture fits best and bent along the dense motion that is left; and whether it
+    was found elsewhere than near where it was."""
+    now = look_of(last, held.soft)
+    if now is None:
+        return _elsewhere(held, frame, CLEARLY * STRANGE) or held, True
+    step, gap = min((near_step(now, frame, toward) for toward in {(0, 0), held.speed}), key=lambda s: s[1])
+    if gap > STRANGE and (found := _elsewhere(held, frame, min(CLEARLY * gap, STRANGE))) is not None:
+        return found, True
+    soft = _shifted(held.soft, last, frame, now, step)
+    if gap > STRANGE:
+        return replace(held, soft=soft), False
+    return Held(soft, step, look_of(frame, soft) or held.look), False
+
+
+def _elsewhere(held: Held, frame: Frame, most: float) -> Held | None:
+    """The object where in the whole frame it looks most like itself; None where it looks unlike itself by `most`."""
+    if held.look is None:
+        return None
+    (x, y), gap = far_step(held.look, frame)
+    if gap >= most:
+        return None
+    left, top = held.look.corner
+    soft = np.zeros_like(held.soft)
+    rows, columns = np.nonzero(held.look.own)
+    rows, columns = rows + top + y, columns + left + x
+    there = (rows >= 0) & (rows < soft.shape[0]) & (columns >= 0) & (columns < soft.shape[1])
+    soft[rows[there], columns[there]] = 1
+    return replace(held, soft=soft, speed=(x, y))
+
+
+def _shifted(soft: Soft, last: Frame, frame: Frame, look: Look, step: Step) -> Soft:
+    """The mask moved by a step, then along what motion is left there."""
+    (x0, y0), (x1, y1) = look.corner, (look.corner[0] + look.size[0], look.corner[1] + look.size[1])
     pad = 16 + max(x1 - x0, y1 - y0) // 2
     height, width = soft.shape
-    left, top = max(0, x0 + shift[0] - pad), max(0, y0 + shift[1] - pad)
-    right, bottom = min(width, x1 + shift[0] + pad), min(height, y1 + shift[1] + pad)
+    left, top = max(0, x0 + step[0] - pad), max(0, y0 + step[1] - pad)
+    right, bottom = min(width, x1 + step[0] + pad), min(height, y1 + step[1] + pad)
     moved = np.zeros_like(soft)
     if right - left < 8 or bottom - top < 8:
         return moved
-    move = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
+    move = np.array([[1, 0, -step[0]], [0, 1, -step[1]]], np.float32)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     before = cv2.warpAffine(last, move, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpAffine(soft, move, (width, height), flags=how)
     part = np.s_[top:bottom, left:right]
     moved[part] = _bent(mask[part], before[part], frame[part])
     return moved
-
-
-def _shift(soft: Soft, last: Frame, frame: Frame, box: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Whole pixels (x, y) that the object moved: where its picture differs least, near places first."""
-    x0, y0, x1, y1 = box
-    reach = max(12, max(x1 - x0, y1 - y0) // 2)
-    scale = min(1.0, MATCHED_PX / max(x1 - x0, y1 - y0))
-    padded = cv2.copyMakeBorder(frame, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    where = padded[y0 : y1 + 2 * reach, x0 : x1 + 2 * reach]
-    pictures = [last[y0:y1, x0:x1], where, np.repeat((soft[y0:y1, x0:x1] > 0.5)[..., None], 3, axis=2)]
-    size = [(max(3, round(p.shape[1] * scale)), max(3, round(p.shape[0] * scale))) for p in pictures]
-    small = [
-        cv2.resize(p.astype(np.float32), s, interpolation=cv2.INTER_AREA) for p, s in zip(pictures, size, strict=True)
-    ]
-    differs = cv2.matchTemplate(small[1], small[0], cv2.TM_SQDIFF, mask=small[2])
-    y, x = np.mgrid[: differs.shape[0], : differs.shape[1]] - reach * scale
-    near = 1 + 0.1 * np.hypot(x, y) / max(1.0, reach * scale)
-    noise = 20.0 * float((small[2] ** 2).sum())
-    best_y, best_x = np.unravel_index(int(((differs + noise) * near).argmin()), differs.shape)
-    return round(float(best_x) / scale - reach), round(float(best_y) / scale - reach)
 
 
 def _bent(mask: Soft, before: Frame, now: Frame) -> Soft:
