@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import cv2
+import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -39,6 +40,17 @@ def shoot(page: Any, name: str) -> None:
 
 def wait(page: Any, script: str) -> None:
     page.wait_for_function(script, polling=200, timeout=WAIT_MS)
+
+
+def wait_drawn(page: Any, element: str) -> None:
+    """Until the middle of a 3D viewer is not of one colour any more."""
+    for _ in range(WAIT_MS // 1000):
+        page.wait_for_timeout(1000)
+        seen = np.asarray(Image.open(io.BytesIO(page.locator(f"#{element}").screenshot())).convert("L"))
+        height, width = seen.shape
+        if seen[height // 3 : -height // 3, width // 3 : -width // 3].std() > 10:
+            return
+    raise SystemExit(f"{element} stays empty")
 
 
 def click(page: Any, element: str, x: float, y: float) -> None:
@@ -93,7 +105,7 @@ def tabs(page: Any, folder: Path) -> None:
     names.nth(3).click()
     page.locator("#mw-run-lift").click()
     page.wait_for_selector("#mw-lift-report td", timeout=WAIT_MS)
-    page.wait_for_timeout(6000)
+    wait_drawn(page, "mw-model")
     shoot(page, "lift")
     names.nth(4).click()
     page.set_input_files('input[type=file][accept*="video"]', str(pan(folder / "coffee.mp4")))

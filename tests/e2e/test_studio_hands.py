@@ -84,7 +84,17 @@ def _stroke(page: Any, across: tuple[float, float]) -> None:
     for x in xs:
         page.mouse.move(x, middle)
     page.mouse.up()
-    page.wait_for_timeout(1000)  # the editor hands its layer over a moment after the brush was lifted
+
+
+def _press_until(page: Any, button: str, script: str, arg: Any = None) -> None:
+    """Presses until it has an effect: the editor hands its layer over a moment after the brush was lifted."""
+    for _ in range(10):
+        page.locator(button).click()
+        for _ in range(20):
+            if page.evaluate(script, arg):
+                return
+            page.wait_for_timeout(100)
+    raise AssertionError(f"{button} has no effect")
 
 
 def _load_brush(page: Any) -> None:
@@ -99,8 +109,7 @@ def test_the_brush_adds_and_the_eraser_takes_away(page: Any, tmp_path: Path) -> 
     page.get_by_role("button", name="Brush and eraser").click()
     _load_brush(page)
     _stroke(page, (0.35, 0.65))
-    page.locator("#mw-brush-add").click()
-    _wait(page, r"() => /[1-9]\d+ px/.test(document.querySelector('#mw-status').innerText)")
+    _press_until(page, "#mw-brush-add", "() => /[1-9]\\d+ px/.test(document.querySelector('#mw-status').innerText)")
     painted = _mask_home(page, tmp_path)
     rows, columns = np.nonzero(painted)
     assert 100 < painted.sum() < painted.size / 3
@@ -110,8 +119,8 @@ def test_the_brush_adds_and_the_eraser_takes_away(page: Any, tmp_path: Path) -> 
 
     _load_brush(page)
     _stroke(page, (0.45, 0.55))
-    page.locator("#mw-brush-erase").click()
-    _wait(page, "n => !document.querySelector('#mw-status').innerText.includes(`${n} px`)", int(painted.sum()))
+    gone = "n => !document.querySelector('#mw-status').innerText.includes(`${n} px`)"
+    _press_until(page, "#mw-brush-erase", gone, int(painted.sum()))
     left = _mask_home(page, tmp_path)
     assert not (left & ~painted).any(), "the eraser adds nothing"
     assert not left[SIZE[1] // 2, SIZE[0] // 2]
@@ -250,7 +259,7 @@ def test_the_keyboard_alone_opens_marks_undoes_and_takes_home(
         if name == "coffee":
             break
         page.keyboard.press("ArrowRight")
-    _wait(page, "() => document.querySelector('#mw-picture img')?.naturalWidth > 0")
+    _wait(page, "() => document.querySelector('#mw-picture img')?.naturalWidth === 600")
     tab_to("e.id === 'mw-picture'")
     page.keyboard.press("Shift+ArrowDown")
     page.wait_for_selector(".mw-cross")

@@ -297,6 +297,7 @@ def test_clicks_undo_redo_to_the_start(desk: Desk, disc: tuple[Image, Mask]) -> 
         (lambda d, s: d.click(s, (5, 5), inside=False), "take from"),
         (lambda d, s: d.choose(s, 7), "alternative"),
         (lambda d, s: d.wand(s, (500, 500)), "outside"),
+        (lambda d, s: d.paint(s, Mask.empty(*s.picture.size), add=True), "painted"),
         (lambda d, s: d.take(s, Mask.empty(3, 3), "x"), "mask is 3x3"),
         (lambda d, s: d.import_mask(s, b"text"), "no picture|not|PNG"),
         (lambda d, s: d.open_picture(s, b"no picture"), "."),

@@ -67,8 +67,10 @@ def take_mask(board: Board, mask: Mask, act: str, *, score: float | None = None)
 
 
 def paint(board: Board, picture: Image, strokes: Mask, *, add: bool) -> Board:
-    """The active mask with brush strokes added or erased."""
+    """The active mask with brush strokes added or erased; raises InputError when there are none."""
     strokes.check_size(picture.size)
+    if not strokes:
+        raise InputError("nothing was painted yet.", "Load the picture into the brush and paint on it.")
     now = board.thing.mask or Mask.empty(*picture.size)
     array = now.array | strokes.array if add else now.array & ~strokes.array
     return take_mask(board, Mask(array), "brush" if add else "eraser", score=board.thing.score)

@@ -24,6 +24,8 @@ from maskwright.studio.page.whole import build_page
 from maskwright.studio.quiet import few_arenas, give_back
 
 SWEEP_S = 60.0
+KEEP_ALIVE_S = 60
+"""Longer than a slow visitor thinks between two answers: a request must not meet a connection that is being closed."""
 _log = get_log("studio")
 
 
@@ -80,6 +82,7 @@ def serve(
     few_arenas()
     desk = Desk(settings, root=root, single_lock=single_lock)
     config = uvicorn.Config(
-        make_app(desk, auth=auth), host=desk.rules.host, port=desk.rules.port, log_level="warning", access_log=False
-    )
+        make_app(desk, auth=auth), host=desk.rules.host, port=desk.rules.port, log_level="warning", access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )  # fmt: skip
     uvicorn.Server(config).run()
