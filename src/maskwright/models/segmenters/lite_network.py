@@ -21,7 +21,7 @@ GRAIN = 32
 """Shown sides are multiples of this."""
 CELL = 4
 """Shown pixels a side of one logit."""
-BATCH = 24
+BATCH = 4
 """Prompts decoded at once: bounds memory."""
 
 
