@@ -14,10 +14,11 @@ import sys
 import time
 from pathlib import Path
 
+import goals
 from writing import HERE, PAGES, commit
 
-NEEDS_DATA = ("clicks", "phrases_oracle", "find", "sculpt", "erase", "shape")
-PLAIN = ("startup", "metrics", "fuzz", "batch", "models", "studio", "faults_runs", "faults_erase")
+NEEDS_DATA = ("clicks", "proposals", "phrases_oracle", "find", "sculpt", "erase", "shape")
+PLAIN = ("startup", "embedded", "metrics", "fuzz", "batch", "models", "studio", "faults_runs", "faults_erase")
 INDEX = HERE.parent / "docs" / "benchmarks.md"
 
 
@@ -42,7 +43,7 @@ def gather() -> Path:
         "Each part was written by the command named in it, on the machine named in it; ratios were measured side by"
         " side in one run. `make bench` writes all of them again.\n"
     )
-    parts = ["# Benchmarks\n", intro]
+    parts = ["# Benchmarks\n", intro, goals.table()]
     for page in sorted(PAGES.glob("*.md")):
         parts.append(page.read_text(encoding="utf-8").replace("\n# ", "\n## ").replace("# ", "## ", 1))
     INDEX.write_text("\n".join(parts), encoding="utf-8")
