@@ -4,7 +4,7 @@ Throughput: `Batch` as the command sets it up on this machine against the plain 
 public functions (open_image, load("segmenter").encode/predict, save_mask, overlay, save_image), in turns, so that other
 work on the machine hits both alike; and the processor time of both, which other work does not change much. Memory:
 peak resident set of parent and workers together at n and 10 n items.
-Writes docs/benchmarks/batch.md and batch.json.
+Waiting: see batch_asking.py. Writes docs/benchmarks/batch.md and batch.json.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from batch_asking import AT_ONCE, LATENCY_S
+from batch_asking import measure as measure_asking
 
 import maskwright as mw
 from maskwright.assemble.batching import make_spec
@@ -153,20 +155,9 @@ def _many(jobs: list[Job], count: int) -> list[Job]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=500)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--memory", type=int, nargs=2, default=(100, 1000))
-    parser.add_argument("--quick", action="store_true", help="60 items, memory at 20 and 60")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
-    args = parser.parse_args()
-    if args.quick:
-        args.items, args.memory = 60, (20, 60)
-    with tempfile.TemporaryDirectory() as text:
-        found = measure(Path(text), args.items, args.turns, tuple(args.memory))
-    small, large = (found["peak_mib"][n] for n in args.memory)
-    about = {
+def about_now() -> dict[str, Any]:
+    """Where and when something was measured."""
+    return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "date": time.strftime("%Y-%m-%d"),
         "load": os.getloadavg()[1],
@@ -174,21 +165,78 @@ def main() -> int:
             ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
         ).stdout.strip(),
     }
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "batch.json").write_text(json.dumps({**about, **found}, indent=1) + "\n")
-    (args.out / "batch.md").write_text(
-        f"# Batches\n\n`python benchmarks/batch.py --items {args.items}` on {about['machine']} "
-        f"(load {about['load']:.1f} while measuring), {about['date']}, "
-        f"commit {about['commit']}. Segmenter `lite`, {SIDE}-pixel pictures, masks and overlays "
-        "written.\n\n| figure | found | wanted |\n|---|---|---|\n"
-        f"| throughput over the plain loop (median of {args.turns} turns) | {found['speedup']:.2f}x | 1.7x |\n"
+
+
+def said_of(found: dict[str, Any]) -> str:
+    return f"{found['machine']} (load {found['load']:.1f} while measuring), {found['date']}, commit {found['commit']}"
+
+
+def throughput_page(found: dict[str, Any]) -> str:
+    """The part of the page about speed and memory."""
+    (few, small), (many, large) = sorted(((int(n), mib) for n, mib in found["peak_mib"].items()))
+    return (
+        f"`python benchmarks/batch.py --items {found['items']}` on {said_of(found)}. Segmenter `lite`, {SIDE}-pixel "
+        "pictures, masks and overlays written.\n\n| figure | found | wanted |\n|---|---|---|\n"
+        f"| throughput over the plain loop (median of {found['turns']} turns) | {found['speedup']:.2f}x | 1.7x |\n"
         f"| processor time, batch over loop (processes' start included) | {found['cpu_ratio']:.2f} | - |\n"
-        f"| peak memory of all processes at {args.memory[0]} items | {small:.0f} MiB | - |\n"
-        f"| peak memory of all processes at {args.memory[1]} items | {large:.0f} MiB | within 20 % |\n"
+        f"| peak memory of all processes at {few} items | {small:.0f} MiB | - |\n"
+        f"| peak memory of all processes at {many} items | {large:.0f} MiB | within 20 % |\n"
         f"| growth | {100 * (large / small - 1):.1f} % | 20 % |\n"
     )
+
+
+def asking_page(found: dict[str, Any]) -> str:
+    """The part of the page about waiting for answers."""
+    bounds = found["bounds_s"]
+    return (
+        f"\n## Waiting for answers\n\n`python benchmarks/batch.py --only asking` on {said_of(found)}. "
+        f"{found['items']} items of sculpt, a judge on this machine that answers after {LATENCY_S:g} s, {AT_ONCE} items "
+        "in hand with one question at a time each. The critical path is the longest of: all latencies over "
+        f"{AT_ONCE} (served: {bounds['latency']:.1f} s), the longest item ({bounds['item']:.1f} s), all own work over "
+        f"the cores ({bounds['work']:.1f} s).\n\n| figure | found | wanted |\n|---|---|---|\n"
+        f"| questions | {found['calls']} | - |\n"
+        f"| seconds | {found['wall_s']:.1f} | - |\n"
+        f"| seconds an item | {found['per_item_s']:.3f} | - |\n"
+        f"| over the critical path | {found['ratio']:.2f}x | 1.3x |\n"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=500)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--memory", type=int, nargs=2, default=(100, 1000))
+    parser.add_argument("--quick", action="store_true", help="60 items, memory at 20 and 60")
+    parser.add_argument("--only", choices=["throughput", "asking"], help="measure this; the rest of the page stays")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
+    args = parser.parse_args()
+    if args.quick:
+        args.items, args.memory = 60, (20, 60)
+    page = args.out / "batch.json"
+    found: dict[str, Any] = json.loads(page.read_text()) if page.exists() else {}
+    with tempfile.TemporaryDirectory() as text:
+        if args.only != "asking":
+            measured = measure(Path(text), args.items, args.turns, tuple(args.memory))
+            found = {**about_now(), **measured, "asking": found.get("asking")}
+        if args.only != "throughput":
+            found["asking"] = {**measure_asking(Path(text) / "asking"), **about_now()}
+    args.out.mkdir(parents=True, exist_ok=True)
+    page.write_text(json.dumps(found, indent=1) + "\n")
+    parts = [
+        throughput_page(found) if "speedup" in found else "",
+        asking_page(found["asking"]) if found["asking"] else "",
+    ]
+    (args.out / "batch.md").write_text("# Batches\n\n" + "".join(parts))
     print((args.out / "batch.md").read_text())
-    return 0 if found["speedup"] >= 1.7 and large <= 1.2 * small else 1
+    return 0 if holds(found) else 1
+
+
+def holds(found: dict[str, Any]) -> bool:
+    """Whether every figure on the page is as wanted."""
+    if found.get("asking") and found["asking"]["ratio"] > 1.3:
+        return False
+    small, large = (mib for _, mib in sorted((int(n), mib) for n, mib in found.get("peak_mib", {1: 1, 2: 1}).items()))
+    return bool(found.get("speedup", 1.7) >= 1.7 and large <= 1.2 * small)
 
 
 if __name__ == "__main__":
