@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +42,23 @@ class WorkerLifter:
 
     def lift(self, cutout: Image, *, depth: NDArray[np.float32] | None = None, seed: int = 0) -> Mesh:
         """The worker's mesh, turned like ours and one metre long; raises WorkerError, OutOfMemory."""
-        with tempfile.TemporaryDirectory(prefix="maskwright-lift-") as place:
-            folder = Path(place)
-            (folder / "out").mkdir()
-            sides = {name: str(save_image(folder / f"{name}.png", view)) for name, view in self.views.items()}
-            shown = str(save_image(folder / "cutout.png", cutout))
-            request = {**self.request, "image": shown, "views": sides, "seed": seed, "out": str(folder / "out")}
-            result = run_worker(self.worker, request, folder, outputs=("mesh",))
-            return self._read(Path(result["mesh"]), cutout)
+        folder = Path(tempfile.mkdtemp(prefix="maskwright-lift-"))
+        keep_log = False
+        try:
+            return self._lifted(folder, cutout, seed)
+        except WorkerError:
+            keep_log = True  # the error names it
+            raise
+        finally:
+            _clear(folder, keep_log)
+
+    def _lifted(self, folder: Path, cutout: Image, seed: int) -> Mesh:
+        (folder / "out").mkdir()
+        sides = {name: str(save_image(folder / f"{name}.png", view)) for name, view in self.views.items()}
+        shown = str(save_image(folder / "cutout.png", cutout))
+        request = {**self.request, "image": shown, "views": sides, "seed": seed, "out": str(folder / "out")}
+        result = run_worker(self.worker, request, folder, outputs=("mesh",))
+        return self._read(Path(result["mesh"]), cutout)
 
     def _read(self, path: Path, cutout: Image) -> Mesh:
         try:
@@ -55,14 +66,29 @@ class WorkerLifter:
                 vertices, faces = values["vertices"].astype(np.float32), values["faces"].astype(np.int32)
                 uv = values["uv"].astype(np.float32) if "uv" in values else None
                 texture = values.get("texture")
-        except (OSError, ValueError, KeyError) as error:
-            raise WorkerError(f"{self.name} wrote a mesh that cannot be read.", "See its output.log.") from error
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise WorkerError(
+                f"{self.name} wrote a mesh that cannot be read.", f"See {path.parents[1] / 'output.log'}."
+            ) from error
         if not len(vertices) or not len(faces):
             raise WorkerError(f"{self.name} made an empty mesh.", "Try another cut-out or seed.")
         vertices = _upright(vertices)
         if uv is None or texture is None:
             uv, texture = _projected(vertices, cutout)
         return Mesh(vertices, faces, uv, texture)
+
+
+def _clear(folder: Path, keep_log: bool) -> None:
+    """Removes the folder, all but the worker's log when that is to be read."""
+    log = folder / "output.log"
+    if not (keep_log and log.exists()):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != log:
+            path.unlink(missing_ok=True)
 
 
 def _upright(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
