@@ -15,6 +15,7 @@ from maskwright.errors import BadMask, BadPhrase, BadSettings, MissingModel
 from maskwright.media.feather import feather_weights
 from maskwright.media.samples import sample
 from maskwright.models.editors.endpoint import EndpointEditor
+from maskwright.models.editors.planner_grammar import plan_words
 from maskwright.models.editors.planner_plan import read_plan
 from maskwright.models.vlms.transport import HttpReply
 from maskwright.shaping.registering import register
@@ -197,3 +198,40 @@ def test_answers_without_a_picture_are_typed_errors(disc: tuple[Image, Mask], va
     editor = EndpointEditor(base_url="https://images.example/v1", model="m", transport=Wire(value))
     with pytest.raises(mw.MaskwrightError):
         editor.edit(disc[0], "make it green", disc[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "op", "where", "target"),
+    [
+        ("remove the man behind the car", "remove", "object", "man behind car"),
+        ("remove the people in the background", "remove", "object", "people background"),
+        ("去掉后面的人", "remove", "object", "后面的人"),
+        ("去掉背景里的路人", "remove", "object", "背景里的路人"),
+        ("remove the background", "replace", "background", ""),
+        ("背景去掉", "replace", "background", ""),
+        ("blur everything behind her", "blur", "background", ""),
+        ("描红边", "outline", "object", ""),
+        ("increase the contrast", "contrast", "object", ""),
+        ("放大两倍", "scale", "object", ""),
+        ("缩小一半", "scale", "object", ""),
+        ("could you make the sky more vivid", "saturate", "object", "sky"),
+    ],
+)
+def test_phrases_as_people_say_them(words: str, op: str, where: str, target: str) -> None:
+    plan = plan_words(words)
+    assert [(o.op, o.where) for o in plan.operations] == [(op, where)]
+    assert plan.target == target
+
+
+@pytest.mark.parametrize(
+    "words", ["less yellow", "swap red with blue", "invert the colours to green", "颜色少一点红", "红色和蓝色互换", "rotate it by 90 degrees"]
+)  # fmt: skip
+def test_a_colour_that_is_not_meant_is_not_painted(words: str) -> None:
+    with pytest.raises(BadPhrase, match="It can: recolour"):
+        plan_words(words)
+
+
+@pytest.mark.parametrize("words", ["crop to the object", "make it transparent", "isolate the subject", "抠图"])
+def test_a_cut_is_pointed_to(words: str) -> None:
+    with pytest.raises(BadPhrase, match="maskwright cut"):
+        plan_words(words)

@@ -23,7 +23,18 @@ _CLAUSES = re.compile(
     r"\s*(?:[,;.!,。;、!\n]|\band then\b|\bthen\b|\bthen also\b|\bplus\b|\band\b|然后|接着|并且|同时|而且|并|再)\s*",
     re.IGNORECASE,
 )
-_BACKGROUND = re.compile(r"back\s?(?:ground|drop)|behind|surroundings|背景|后面|周围", re.IGNORECASE)
+_BACKGROUND = re.compile(
+    r"back\s?(?:ground|drop)|behind(?=\s*(?:$|it\b|him\b|her\b|them\b))|surroundings|背景|后面(?!的)|周围(?!的)",
+    re.IGNORECASE,
+)
+_BACKGROUND_ITSELF = re.compile(
+    r"\b(?:remove|delete|erase|get rid of|wipe out|clean up|take (?:away|out))\s+"
+    r"(?:(?:all|of|the|its|this|that|whole|entire)\s+)*(?:back\s?(?:ground|drop)|surroundings)(?!\s+\w)"
+    r"|\b(?:take|wipe) the background (?:away|out)|"
+    r"背景(?:都|全部)?(?:去|移|删|擦|抹|消|清)|(?:去掉|去除|移除|删除|删掉|擦除|擦掉|抹去|抹掉|消除|清除)(?:整个|全部)?背景(?!里|中|上|的)",
+    re.IGNORECASE,
+)
+_CUTTING = re.compile(r"\b(?:crop|isolate|cut\s?out|transparent|extract)\b|抠图|抠出|透明|裁剪", re.IGNORECASE)
 _PICTURE = re.compile(
     r"\b(?:whole|entire)?\s*(?:picture|image|photo|photograph|everything)\b|整(?:张|个|幅)(?:图|画|照)|图片|照片|全图",
     re.IGNORECASE,
@@ -59,7 +70,8 @@ def plan_words(words: str) -> Plan:
     for clause in _clauses(phrase):
         operation = _read(clause)
         if operation is None:
-            raise BadPhrase(f"{_shown(clause)} is not an edit this planner knows.", f"It can: {CAN}.")
+            other = " To cut the object out, use maskwright cut." if _CUTTING.search(clause) else ""
+            raise BadPhrase(f"{_shown(clause)} is not an edit this planner knows.", f"It can: {CAN}.{other}")
         operations.append(operation)
         target = target or (named_thing(clause) if operation["where"] == "object" else "")
     if not operations:
@@ -134,12 +146,15 @@ def _colour_or_none(clause: str) -> tuple[int, int, int] | None:
 
 
 def _recolour(clause: str) -> dict[str, Any] | None:
-    colour = _colour_or_none(clause)
+    colour = None if _AMBIGUOUS.search(clause) else _colour_or_none(clause)
     return None if colour is None else {"op": "recolour", "colour": colour}
 
 
 def _remove(clause: str) -> dict[str, Any] | None:
-    return {"op": "replace", "colour": (255, 255, 255)} if _BACKGROUND.search(clause) else {"op": "remove"}
+    """The background itself becomes white; "the people in the background" are a thing like any other."""
+    if _BACKGROUND_ITSELF.search(clause):
+        return {"op": "replace", "where": "background", "colour": (255, 255, 255)}
+    return {"op": "remove", "where": "object"}
 
 
 def _replace(clause: str) -> dict[str, Any] | None:
@@ -214,13 +229,19 @@ def _grey(_: str) -> dict[str, Any]:
     return {"op": "saturate", "factor": 0.0}
 
 
+_AMBIGUOUS = re.compile(
+    r"^(?:a (?:bit|little) )?(?:less|more|not|no|without)\b|\b(?:swap|exchange|instead of|invert\w*)\b"
+    r"|(?:少|多)一?点|互换|反色|不要",
+    re.IGNORECASE,
+)
+"""A colour beside such words is not a colour to become: "less yellow", "swap red with blue"."""
 _DARKER = r"dark|dim|lower|less|暗|深"
 _COOLER = r"cool|cold|blue|冷"
 _LESS = r"less|reduc|decreas|lower|soft|flat|mut|dull|降低|减|少"
 _VERB = r"make|turn|paint|colou?r|recolou?r|dye|tint|change|shade|want|give|set|in(?:to)?\b|to\b|变|改|换|染|涂|上色|成|调|设"  # noqa: E501
 
 RULES: tuple[tuple[str, Make], ...] = (
-    (r"\b(?:outline|contour|stroke|border|edge line|silhouette line)\b|描边|轮廓|边框", _outline),
+    (r"\b(?:outline|contour|stroke|border|edge line|silhouette line)\b|描.{0,3}边|轮廓|边框", _outline),
     (r"\b(?:strip(?:e|es|ed|y)|dots?|dotted|polka|spots|spotted|check(?:s|ed|ered|erboard)?|plaid|tartan|gingham|pattern)\b|条纹|横条|圆点|波点|斑点|格子|花纹|图案", _pattern),  # noqa: E501
     (r"\b(?:flip|mirror|upside)\w*\b|翻转|镜像|颠倒|左右对调", _flip),
     (r"\b(?:blur\w*|defocus|out of focus|bokeh|pixelat\w*|mosaic|censor|anonymi[sz]e)\b|模糊|虚化|马赛克|像素化|打码", _blur),  # noqa: E501
@@ -242,7 +263,7 @@ _NOT_THINGS = re.compile(
     r"desaturate|saturate|add|put|draw|give|with|without|an?|the|this|that|it|its|to|into|on|in|of|by|and|more|less|very|much|slightly|"
     r"bit|little|lot|outline|stripes?|striped|dots?|polka|checks?|checked|checkered|pattern|bright(?:er)?|dark(?:er)?|light(?:er)?|bigger|larger|"
     r"smaller|horizontal(?:ly)?|vertical(?:ly)?|upside|down|percent|px|pixels?|object|thing|get|rid|around|enlarge|shrink|resize|warmer|cooler|"
-    r"contrast|monochrome|vivid|saturated?|vibrant|should|be|must|i|want|would|like|big|small|large|twice|half|double|colou?rs?|from|for|as|look|pixelate|white|replace|all|wide|thick)\b|[\d.%#]+",
+    r"contrast|monochrome|vivid|saturated?|vibrant|should|be|must|i|want|would|like|big|small|large|twice|half|double|colou?rs?|from|for|as|look|pixelate|white|replace|all|wide|thick|increase|decrease|reduce|lower|raise|boost|saturation|brightness|exposure|mark|apply|me|could|can|you|now|just|new)\b|[\d.%#]+",
     re.IGNORECASE,
 )
 _THING_CHINESE = re.compile(
@@ -258,6 +279,6 @@ def named_thing(clause: str) -> str:
     """The thing a clause names ("the left jacket"), for finding a mask when none was given; empty when none is."""
     if re.search("[一-鿿]", clause):
         chinese = _THING_CHINESE.search(clause) or _THING_AFTER.search(clause)
-        return chinese[1] if chinese else ""
+        return "" if chinese is None or chinese[1] in (*_TIMES_WORDS, "它", "他", "她", "一点", "一些") else chinese[1]
     rest = _NOT_THINGS.sub(" ", COLOUR.sub(" ", clause))
     return re.sub(r"[^\w\s-]|\s+", " ", rest).strip()[:120]
