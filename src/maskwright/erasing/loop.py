@@ -223,8 +223,8 @@ class _Work:
             if state == "began":
                 yield news
         files = {name: str(self.output_step.path / name) for name in sorted(self.output_step.outputs)}
-        news = {"files": files, "warnings": writing.warnings_of(blanks(self.shares))}
-        yield Progress(self.job.name, "output", state, len(self.clip), len(self.clip), news)
+        told = {"files": files, "warnings": writing.warnings_of(blanks(self.shares))}
+        yield Progress(self.job.name, "output", state, len(self.clip), len(self.clip), told)
 
     def _write_output(self, out: Path) -> None:
         with (
