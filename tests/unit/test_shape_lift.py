@@ -177,3 +177,16 @@ def test_broken_meshes_and_file_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="glb"):
         mw.lift(_cutout("disc")).save(tmp_path / "m.fbx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_preview_shows_the_texture_not_one_colour_a_face() -> None:
+    """Stripes far finer than the mesh's triangles."""
+    from maskwright.ports import Mesh
+    from maskwright.shaping.turntable import render
+
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::16] = stripes[:, 1::16] = stripes[:, 2::16] = stripes[:, 3::16] = 255
+    mesh = Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]], np.int32), corners[:, :2].copy(), stripes)
+    row = render(mesh, 0, side=200)[100, 20:180].max(axis=1)
+    assert ((row[1:] > 100) != (row[:-1] > 100)).sum() >= 6

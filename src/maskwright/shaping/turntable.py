@@ -66,29 +66,50 @@ def _turned(mesh: Mesh, degrees: float) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _splatted(mesh: Mesh, at: NDArray[np.float64], light: NDArray[np.float64], size: int) -> Frame:
-    """Faces drawn far to near, each in the colour of its middle."""
+    """Which face each pixel shows, drawn far to near; then texture and light between that face's corners."""
     corners = at[mesh.faces]
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     turn = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
     seen = np.flatnonzero(turn < 0)  # y runs down here, so the viewer's side turns the other way
     order = seen[np.argsort(corners[seen, :, 2].mean(axis=1), kind="stable")]
-    colours = _face_colours(mesh) * light[mesh.faces].mean(axis=1)[:, None]
-    canvas = np.empty((size, size, 3), np.uint8)
-    canvas[:] = _GROUND
+    shown = np.zeros((size, size, 3), np.uint8)
     outlines = np.rint(corners[order, :, :2] * 16).astype(np.int32)
-    for outline, colour in zip(outlines, colours[order].tolist()):
-        cv2.fillConvexPoly(canvas, outline, colour, lineType=cv2.LINE_8, shift=4)
+    numbers = order + 1
+    marks = np.stack([numbers & 255, (numbers >> 8) & 255, numbers >> 16], axis=1)
+    for outline, mark in zip(outlines, marks.tolist()):
+        cv2.fillConvexPoly(shown, outline, mark, lineType=cv2.LINE_8, shift=4)
+    face = (
+        shown[..., 0].astype(np.int64) + (shown[..., 1].astype(np.int64) << 8) + (shown[..., 2].astype(np.int64) << 16)
+    )
+    y, x = np.nonzero(face)
+    which = face[y, x] - 1
+    shares = _shares(corners[which, :, :2], np.stack([x, y], axis=1))
+    canvas = np.full((size, size, 3), _GROUND, np.uint8)
+    lit = np.einsum("nk,nk->n", shares, light[mesh.faces[which]])
+    canvas[y, x] = np.clip(np.rint(_colours(mesh, which, shares) * lit[:, None]), 0, 255).astype(np.uint8)
     return canvas
 
 
-def _face_colours(mesh: Mesh) -> NDArray[np.float64]:
-    if mesh.uv is None or mesh.texture is None:
-        return np.full((len(mesh.faces), 3), 190.0)
+def _shares(corners: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How much of each corner (N, 3) a place inside its triangle has; places on the rim stay inside."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    one, two, way = b - a, c - a, places - a
+    whole = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
+    second = (way[:, 0] * two[:, 1] - way[:, 1] * two[:, 0]) / whole
+    third = (one[:, 0] * way[:, 1] - one[:, 1] * way[:, 0]) / whole
+    found = np.clip(np.stack([1 - second - third, second, third], axis=1), 0, 1)
+    return np.asarray(found / found.sum(axis=1, keepdims=True), np.float64)
+
+
+def _colours(mesh: Mesh, which: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The texture's colour (N, 3) at places of faces; grey without a texture."""
+    if mesh.uv is None or mesh.texture is None or not len(which):
+        return np.full((len(which), 3), 190.0)
     height, width = mesh.texture.shape[:2]
-    middle = mesh.uv[mesh.faces].mean(axis=1)
-    x = np.clip((middle[:, 0] * width).astype(int), 0, width - 1)
-    y = np.clip(((1 - middle[:, 1]) * height).astype(int), 0, height - 1)
-    return np.asarray(cv2.blur(mesh.texture, (3, 3))[y, x, :3].astype(np.float64), dtype=np.float64)
+    uv = np.einsum("nk,nkc->nc", shares, mesh.uv[mesh.faces[which]])
+    x = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
+    y = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
+    return np.asarray(mesh.texture[y, x, :3], np.float64)
 
 
 def turntable(mesh: Mesh, *, frames: int = 48, side: int = 480) -> Iterator[Frame]:
