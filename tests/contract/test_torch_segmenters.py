@@ -27,6 +27,7 @@ from maskwright.errors import (  # noqa: E402
 from maskwright.models.segmenters.frames import Square  # noqa: E402
 from maskwright.models.segmenters.sam import Sam, SamHq  # noqa: E402
 from maskwright.models.segmenters.sam2 import EdgeTam, Sam2, Sam3Clicks  # noqa: E402
+from maskwright.models.sieve import Sieve  # noqa: E402
 from maskwright.models.torching import Host, Place  # noqa: E402
 from maskwright.values import Image, Mask, Prompt  # noqa: E402
 
@@ -69,6 +70,24 @@ def test_many_prompts_at_once_equal_one_by_one(model: Any) -> None:
     for together, prompt in zip(model.predict(embedding, prompts), prompts):
         [alone] = model.predict(embedding, [prompt])
         np.testing.assert_allclose(together.logits, alone.logits, atol=1e-5)
+
+
+def test_sifting_gives_what_passes_of_all_answers(model: Any) -> None:
+    embedding = model.encode(noise((71, 45)))
+    prompts = [Prompt([(5 + 7 * i, 4 + 4 * i)]) for i in range(9)]
+    answers = model.predict(embedding, prompts)
+    everything = model.sift(embedding, prompts, Sieve(-1e9, 0.0))
+    assert sorted(m.tobytes() for m in everything.masks) == sorted(m.tobytes() for a in answers for m in a.masks)
+    middle = float(np.median(everything.scores))  # of the model's own scores: answers have them cut to 0..1
+    passed = model.sift(embedding, prompts, Sieve(middle, 0.0))
+    np.testing.assert_array_equal(passed.masks, everything.masks[everything.scores > middle])
+    assert (passed.scores > middle).all()
+    steady = float(np.median(everything.stability))
+    assert (model.sift(embedding, prompts, Sieve(-1e9, steady)).stability >= steady).all()
+    assert model.sift(embedding, prompts, Sieve(1e9, 0.0)).masks.shape == (0, 45, 71)
+    assert model.sift(embedding, [], Sieve(0.0, 0.0)).masks.shape == (0, 45, 71)
+    with pytest.raises(BadPrompt):
+        model.sift(embedding, [Prompt([(1, 1)]), Prompt(box=(0, 0, 5, 5))], Sieve(0.0, 0.0))
 
 
 def test_an_earlier_answer_and_the_picture_matter(model: Any) -> None:
