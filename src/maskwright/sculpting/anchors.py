@@ -59,7 +59,8 @@ def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter
     state.asked_anchors += [(a.x, a.y) for a in chosen]
     cells = [c for a in chosen for c in split_square(a, state.mask, tools.settings.cells, turn)]
     judged = _judge_cells(tools, state, cells, cues, meter)
-    return _act(tools, state, chosen, cells, {**detail, "candidates": [j.to_json() for j in judged]}, meter)
+    detail |= {"candidates": [j.to_json() for j in judged]}
+    return _act(tools, state, chosen, cells, detail=detail, meter=meter)
 
 
 def place_anchors(scene: Scene, mask: Bools, count: int | str, ratio: float, *, start: float = 0.5) -> list[Anchor]:
@@ -150,7 +151,7 @@ def _judge_cells(tools: Tools, state: State, cells: Sequence[Cell], cues: str, m
 
 
 def _act(
-    tools: Tools, state: State, chosen: Sequence[Anchor], cells: Sequence[Cell], detail: dict[str, Any], meter: Meter
+    tools: Tools, state: State, chosen: Sequence[Anchor], cells: Sequence[Cell], *, detail: dict[str, Any], meter: Meter
 ) -> Outcome:
     thresholds = thresholds_of(tools, state)
     detail |= thresholds_json(thresholds, judge_error(tools, state, thresholds))

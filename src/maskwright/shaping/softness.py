@@ -115,7 +115,7 @@ def _refined(strip: _Strip, softness: Floats, *, spread: float, reach: float) ->
     weights = cv2.GaussianBlur(clearness * edge, (0, 0), spread)
     share = _WHOLE_SHARE * float(weights[edge].mean() if edge.any() else 0) / (float((clearness * edge).sum()) + 1e-9)
     sigmas = SIGMAS[max(_WIDEST_SHARE * reach, 1.0) >= SIGMAS]
-    fits = np.stack([_fit(strip, float(s), weight, height, spread, share) for s in sigmas])
+    fits = np.stack([_fit(strip, float(s), weight, height, spread=spread, share=share) for s in sigmas])
     found: Floats = cv2.GaussianBlur(_best(fits, np.log(sigmas)), (0, 0), max(1.0, spread / 2))
     return np.asarray(np.exp(found), np.float32)
 
@@ -139,7 +139,7 @@ def _mean(colour: Floats, where: NDArray[np.bool_], width: float) -> tuple[Float
     return cv2.GaussianBlur(colour * part[:, :, None], (0, 0), width) / (weight[:, :, None] + 1e-6), weight
 
 
-def _fit(strip: _Strip, sigma: float, weight: Floats, height: Floats, spread: float, share: float) -> Floats:
+def _fit(strip: _Strip, sigma: float, weight: Floats, height: Floats, *, spread: float, share: float) -> Floats:
     """How well a Gaussian of this width explains the slopes around each place, whatever its height."""
     shape = ((ndtr((strip.signed + 1) / sigma) - ndtr((strip.signed - 1) / sigma)) / 2).astype(np.float32)
     like, own = strip.down(weight * shape * height), strip.down(weight * shape * shape)

@@ -92,7 +92,9 @@ class PromptedSegmenter:
             raise BadPrompt("prompts of several shapes cannot be sifted at once.", "Give points alone, or boxes alone.")
         square = self.square(embedding.size)
         parts = self.host.batches(
-            lambda model, place, some: self._passing(model, place, embedding, square, some, sieve), prompts, BATCH
+            lambda model, place, some: self._passing(model, place, embedding, some, square=square, sieve=sieve),
+            prompts,
+            BATCH,
         )
         parts.append(_none_passed(embedding.size))
         return Sifted(*(np.concatenate(columns) for columns in zip(*parts)))
@@ -151,7 +153,7 @@ class PromptedSegmenter:
         ]
 
     def _passing(
-        self, model: Any, place: Place, embedding: Embedding, square: Square, prompts: Sequence[Prompt], sieve: Sieve
+        self, model: Any, place: Place, embedding: Embedding, prompts: Sequence[Prompt], *, square: Square, sieve: Sieve
     ) -> tuple[Any, Any, Any]:
         """The columns of Sifted."""
         asked = _put(place, embedding, prompts, square)
