@@ -190,8 +190,8 @@ def asking_page(found: dict[str, Any]) -> str:
     bounds = found["bounds_s"]
     return (
         f"\n## Waiting for answers\n\n`python benchmarks/batch.py --only asking` on {said_of(found)}. "
-        f"{found['items']} items of sculpt, a judge on this machine that answers after {LATENCY_S:g} s, {AT_ONCE} items "
-        "in hand with one question at a time each. The critical path is the longest of: all latencies over "
+        f"{found['items']} items of sculpt, a judge on this machine that answers after {LATENCY_S:g} s, at most {AT_ONCE} "
+        "questions under way. The critical path is the longest of: all latencies over "
         f"{AT_ONCE} (served: {bounds['latency']:.1f} s), the longest item ({bounds['item']:.1f} s), all own work over "
         f"the cores ({bounds['work']:.1f} s).\n\n| figure | found | wanted |\n|---|---|---|\n"
         f"| questions | {found['calls']} | - |\n"

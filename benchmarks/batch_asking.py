@@ -1,7 +1,7 @@
 """How well batches wait: `python benchmarks/batch.py --only asking` runs this.
 
-Sculpt with a judge behind HTTP on this machine, every answer after LATENCY_S. Each item asks one question at a time, and
-16 items are in hand, so that at most 16 questions are under way. What no scheduler can beat, the critical path of the
+Sculpt with a judge behind HTTP on this machine, every answer after LATENCY_S, at most 16 questions under way (the
+engine's `concurrency`). Each item's questions follow one another. What no scheduler can beat, the critical path of the
 whole, is the longest of three:
   - all questions' latencies over 16 (the line is never idle),
   - the longest single item (its questions follow one another),
@@ -88,12 +88,12 @@ def measure(folder: Path, items: int = ITEMS) -> dict[str, Any]:
     )
     assert server.stdin is not None and server.stdout is not None
     url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
-    judge = {"name": "endpoint", "base_url": url, "model": "slow", "concurrency": 1}
+    judge = {"name": "endpoint", "base_url": url, "model": "slow", "concurrency": AT_ONCE}
     more = {"models": {"segmenter": {"name": "fake"}, "judge": judge}, "sculpt": {"rounds": 2}}
     spec = make_spec("sculpt", resolve(more), {"overlays": True})
     Batch(folder / "warm", spec, jobs[items:], Conduct(in_flight=1)).run()
     began, work = time.perf_counter(), time.process_time()
-    batch = Batch(folder / "out", spec, jobs[:items], Conduct.suited(asking=True, in_flight=AT_ONCE))
+    batch = Batch(folder / "out", spec, jobs[:items], Conduct.suited(asking=True))
     summary = batch.run()
     wall, own = time.perf_counter() - began, time.process_time() - work
     said = json.loads(server.communicate("")[0])

@@ -136,8 +136,10 @@ GOALS = (
     most("Embedded", "load of every role, s", 1.5, "embedded", cost("load")),
     most("Embedded", "memory of the whole preset, MiB", 600, "embedded", cost("memory of the whole preset")),
     most("Embedded", "weights, MB", 60, "embedded", cost("weights, all files")),
-    yes("Models", "automatic masks identical to segment-anything's", "models",
-        lambda v: v["values"]["proposals"]["identical"]),
+    yes("Models", "automatic masks: every one of segment-anything's, as alike as it is to itself", "models",
+        lambda v: v["values"]["proposals"]["alike"]["matched"] == v["values"]["proposals"]["alike"]["wanted"]
+        and v["values"]["proposals"]["alike"]["identical"]
+        >= v["values"]["proposals"]["reference_with_itself"]["identical"]),
     least("Models", "times faster than SamAutomaticMaskGenerator", 2, "models",
           lambda v: v["values"]["proposals"]["ratio"]),
     least("Models", "150 regions ranked, pooled, times faster than one crop at a time", 3, "models",

@@ -6,7 +6,10 @@ import base64
 import json
 import logging
 import math
+import threading
+import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +216,23 @@ def test_a_planted_key_is_nowhere(disc: tuple[Image, Mask], tmp_path: Path, capl
     hits = sum(KEY in t for t in [*texts, caplog.text]) + sum(KEY.encode() in f for f in files)
     print(f"\nplanted key: {hits} hits in {len(texts)} texts, the log and {len(files)} files")
     assert hits == 0
+
+
+def test_an_endpoint_never_takes_more_at_once_than_it_says() -> None:
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def answer(_request: dict[str, Any], _count: int) -> Scripted:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.05)
+        with lock:
+            under_way[0] -= 1
+        return Scripted(body=completion("yes"))
+
+    with serve(answer) as endpoint:
+        vlm = EndpointVlm(model="m", base_url=endpoint.url, concurrency=3)
+        with ThreadPoolExecutor(12) as pool:
+            replies = list(pool.map(lambda n: vlm.reply(Question(text=str(n))), range(24)))
+    assert [r.text for r in replies] == ["yes"] * 24
+    assert most[0] == 3

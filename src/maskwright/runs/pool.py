@@ -36,9 +36,9 @@ class Conduct:
     def suited(cls, *, asking: bool, workers: int = 0, in_flight: int = 0, **more: Any) -> Conduct:
         """What suits this machine where 0 is given: a process for every two cores (a single one is this process) with
         three items in hand, so that reading and writing overlap with the model; threads of this process alone where
-        most of the time is waiting for answers."""
+        most of the time is waiting for answers, more than an endpoint takes at once, so that it is never idle."""
         workers = workers or max(1, (os.cpu_count() or 1) // 2)
-        return cls(0 if asking or workers == 1 else workers, in_flight or (16 if asking else 3), **more)
+        return cls(0 if asking or workers == 1 else workers, in_flight or (24 if asking else 3), **more)
 
 
 class Pool:

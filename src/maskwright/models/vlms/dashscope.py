@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -43,6 +44,7 @@ class DashScopeVlm:
         self.high_resolution = high_resolution
         self.max_side = HIGH_SIDE if high_resolution else USUAL_SIDE
         self.concurrency, self.timeout_s = concurrency, timeout_s
+        self._line = threading.BoundedSemaphore(concurrency)
         self._key = read_key(key, self.name)
         self._price = price_of(model, price_in, price_out)
         self._transport = transport or UrlTransport()
@@ -51,7 +53,9 @@ class DashScopeVlm:
         """One answer. Raises EngineDown, EngineRefused, BadReply."""
         began = time.perf_counter()
         headers = {"Content-Type": "application/json", **self._key.header()}
-        reply = self._transport.post(self.url + PATH, headers, self._body(question), self.timeout_s)
+        body = self._body(question)
+        with self._line:
+            reply = self._transport.post(self.url + PATH, headers, body, self.timeout_s)
         try:
             value = read_json(reply, self.name)
         except ModelError as error:

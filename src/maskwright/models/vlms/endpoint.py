@@ -25,7 +25,7 @@ MAX_ADAPTIONS = 6
 
 class EndpointVlm:
     """A model behind `base_url`. What the server does not take (a JSON schema, log-probabilities, a seed) is found out
-    once and left away from then on. Thread-safe."""
+    once and left away from then on. Thread-safe; at most `concurrency` requests are under way, whoever asks."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class EndpointVlm:
         self.coordinates = coordinates_of(self.model)
         self.max_side = max_side or known.max_side
         self.concurrency = concurrency or known.concurrency
+        self._line = threading.BoundedSemaphore(self.concurrency)
         self.timeout_s = timeout_s
         self._key: Key = read_key(known.key if key is None else key, self.name)
         self._price = price_of(self.model, price_in, price_out)
@@ -87,7 +88,8 @@ class EndpointVlm:
             form, without = self._form, self._without
             headers = {"Content-Type": "application/json", **self._key.header()}
             body = self._body(question, form, without)
-            reply = self._transport.post(f"{self.url}/chat/completions", headers, body, self.timeout_s)
+            with self._line:
+                reply = self._transport.post(f"{self.url}/chat/completions", headers, body, self.timeout_s)
             if reply.status not in (400, 422) or not self._adapt(reply, form, without):
                 break
         try:
