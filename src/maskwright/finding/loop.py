@@ -25,8 +25,8 @@ from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
 from maskwright.values import Abstain, Box, Mask
 
-NEWCOMER = 0.1
-"""What the first look is taken to have thought of a region that it did not show, at least."""
+AFTER_NOTHING = 0.8
+"""What a closer look's chances count where the first look saw nothing: more looks, more false alarms."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class _Turn:
     places: tuple[Box, ...] = ()
     first: _Standing | None = None
     """What the first look thought, when something there may well be what is meant."""
+    missed: bool = False
+    """Whether nothing there seemed to be."""
     nones: int = 0
     picks: tuple[int, ...] = ()
     confidence: float = 1.0
@@ -99,16 +101,22 @@ def _rank(session: FindSession, turn: _Turn, meter: Meter) -> _Standing:
     asked = turn.phrases[0][0]
     pool = session.pool(turn.places, asked, meter)
     fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
+    if turn.missed:
+        fit = replace(fit, chances=fit.chances * np.float32(AFTER_NOTHING))
     if turn.first is not None:
-        fit = replace(fit, chances=_agreed(fit.chances, pool, turn.first))
+        fit = replace(fit, chances=_redrawn(fit.chances, pool, turn.first, session.settings.distinct_iou))
     return _Standing(pool, fit, decide(fit.chances, pool, session.settings))
 
 
-def _agreed(chances: NDArray[np.float32], pool: Pool, first: _Standing) -> NDArray[np.float32]:
-    """The chances after a closer look, which brings many parts and look-alikes, joined with what the first look thought
-    of the same places: both have to agree. The pool begins with the first look's candidates."""
-    earlier = (pool.overlaps[:, : len(first.pool)] * first.fit.chances).max(axis=1)
-    return np.asarray(np.sqrt(chances * np.maximum(earlier, NEWCOMER)), dtype=np.float32)
+def _redrawn(chances: NDArray[np.float32], pool: Pool, first: _Standing, same: float) -> NDArray[np.float32]:
+    """The chances after a closer look, which shows things in finer outline but brings many parts and look-alikes: what
+    is where stays as the first look saw it, and among the regions of one thing (IoU of `same` with a candidate of the
+    first look) the closer look's best one wins. The pool begins with the first look's candidates."""
+    seen = np.where(pool.overlaps[:, : len(first.pool)] >= same, first.fit.chances, np.float32(0))
+    thing, earlier = seen.argmax(axis=1), seen.max(axis=1)
+    best = np.full(len(first.pool), 1e-9, dtype=np.float32)
+    np.maximum.at(best, thing, np.where(earlier > 0, chances, 0))
+    return np.asarray(earlier * chances / best[thing], dtype=np.float32)
 
 
 def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool) -> str | None:
@@ -128,8 +136,11 @@ def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: 
 def _look_again(session: FindSession, turn: _Turn, standing: _Standing, settings: FindSettings) -> None:
     """Sets closer looks, and the phrase in other words, for the next round."""
     turn.turns += 1
-    if turn.first is None and standing.decision.order and standing.decision.conf >= settings.tau_none:
-        turn.first = standing
+    if turn.first is None and not turn.missed:
+        if standing.decision.order and standing.decision.conf >= settings.tau_none:
+            turn.first = standing
+        else:
+            turn.missed = True
     asked = turn.phrases[0][0]
     others = paraphrases(asked)
     if others and len(turn.phrases) == 1:
