@@ -439,7 +439,9 @@ def test_shadow_candidates_are_shown_or_erased(tmp_path: Path, mode: str, again:
     assert "shadows" not in plain.report
     made = run(tmp_path, ".mkv", lossless=True, shadows=mode)
     assert {name for name, state in made.steps.items() if state == "done"} == again
-    assert (made.report["shadows"]["mode"], made.report["shadows"]["frames"]) == (mode, 4)
+    told = made.report["shadows"]
+    assert (told["mode"], told["shadow"]["frames"], told["shadow"]["erased"]) == (mode, 4, mode == "erase")
+    assert (told["reflection"]["frames"], told["reflection"]["erased"]) == (0, False)
     with open_clip(made.files["erased.mkv"], trusted=True) as clip:
         core = shadows[1] & ~mended(masks, union=1, dilate=8)[1]
         left = clip.frames[1][core].mean() - frames[1][core].mean()

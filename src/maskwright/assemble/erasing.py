@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines as Models
+from maskwright.assemble.loading import load
 from maskwright.config.erase import EraseSettings
 from maskwright.config.settings import Settings, resolve
 from maskwright.erasing.caption_worker import WorkerCaptioner
@@ -24,6 +26,7 @@ from maskwright.media.images import save_mask
 from maskwright.media.videos import Clip
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import read_json, write_json
+from maskwright.ports import Vlm
 from maskwright.runs.folder import RunFolder
 from maskwright.values import Image, Mask
 
@@ -167,6 +170,11 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
     own = {role: dict(resolved.models.get(kinds.get(role, role), {})) for role in chosen}
     names = {role: name or str(own[role].get("name", "lite")) for role, name in chosen.items()}
     options = {role: own[role] if own[role].get("name") == names[role] else {} for role in names}
+    looks = _vlm_choice(settings, resolved)
+    if names["captioner"] == "vlm":
+        options["captioner"] = looks
+    if settings.shadows == "judge":
+        names["vlm"], options["vlm"] = str(looks.get("name", "")), looks
     made: dict[tuple[str, str], Any] = {}
 
     def model(role: str) -> Any:
@@ -181,7 +189,7 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
     def captioner() -> Any:
         if names["captioner"] == "worker":
             return WorkerCaptioner(**{k: v for k, v in options["captioner"].items() if k != "name"})
-        return _vlm_captioner(resolved) if names["captioner"] == "vlm" else model("captioner")
+        return VlmCaptioner(_need_vlm(looks)) if names["captioner"] == "vlm" else model("captioner")
 
     return Engines(
         filler=model,
@@ -189,16 +197,22 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
         captioner=captioner,
         find=_finder(resolved),
         tracker=lambda: model("tracker"),
+        asker=lambda cancel: Asker([_need_vlm(looks)], cancel=cancel) if looks else None,
         names=names,
         options=options,
     )
 
 
-def _vlm_captioner(resolved: Settings) -> VlmCaptioner:
-    vlm = Models(resolved).get("vlm")
-    if vlm is None:
-        raise BadSettings("no vision-language model is chosen.", "Set models.vlm.name, or write --prompt.")
-    return VlmCaptioner(vlm)
+def _vlm_choice(settings: EraseSettings, resolved: Settings) -> dict[str, Any]:
+    """Name and options of the vision-language model that is asked; {} when none is chosen."""
+    own = dict(resolved.models.get("vlm", {}))
+    return own if settings.vlm in (None, own.get("name")) else {"name": settings.vlm}
+
+
+def _need_vlm(choice: Mapping[str, Any]) -> Vlm:
+    if not choice:
+        raise BadSettings("no vision-language model is chosen.", "Give --vlm, or write --prompt.")
+    return load("vlm", choice["name"], **{k: v for k, v in choice.items() if k != "name"})
 
 
 def _finder(resolved: Settings) -> Callable[[Image, str], tuple[Mask | None, float]]:
@@ -250,12 +264,14 @@ def _kept_masks(masks: Any, out: Path) -> Path | None:
 
 def _bring_up(out: Path, job: Job, *, alone: bool) -> None:
     """result.json of the item; a run of one clip has its files at the top too."""
+    report = read_json(job.folder / "output" / "report.json")
     produced = sorted(p for p in (job.folder / "output").iterdir() if p.name != "manifest.json")
     write_json(
         job.folder / "result.json",
         {
-            "id": job.name, "status": "done", "mask": None, "score": None, "cost": {}, "degraded": [], "error": None,
-            "engines": read_json(job.folder / "output" / "report.json")["engines"],
+            "id": job.name, "status": "done", "mask": None, "score": None, "error": None,
+            "cost": report.get("shadows", {}).get("judged", {}).get("cost", {}),
+            "degraded": report["degraded"], "engines": report["engines"],
             "files": [f"output/{p.name}" for p in produced],
         },
     )  # fmt: skip

@@ -24,7 +24,8 @@ Row = dict[str, Any]
 Tell = Callable[[Progress], None]
 ENDED = ("done", "kept", "skipped")
 FORCED_IN = {
-    "1": ("coarse",), "masks": ("coarse",), "coarse": ("coarse",), "2": ("caption",), "caption": ("caption",),
+    "1": ("coarse",), "masks": ("coarse",), "shadows": ("coarse",), "coarse": ("coarse",),
+    "2": ("caption",), "caption": ("caption",),
     "3": ("refine",), "anchor": ("refine",), "refine": ("refine",), "output": ("output",), "all": ("coarse", "caption"),
 }  # fmt: skip
 """What --force names -> the stages, on Ray, that do it."""
@@ -179,7 +180,8 @@ def status(out: str | Path) -> list[Row]:
     rows = []
     for spec in specs:
         job = as_job(Path(out) / "items" / str(spec["name"]), spec)
-        steps = {step: states[job.name, step].state if (job.name, step) in states else "to come" for step in PHASES}
+        listed = [step for step in PHASES if step != "shadows" or (job.name, step) in states]
+        steps = {step: states[job.name, step].state if (job.name, step) in states else "to come" for step in listed}
         result = job.folder / "result.json"
         error = read_json(result).get("error") if result.exists() else None
         rows.append({"clip": job.name, "steps": steps, "error": error})

@@ -68,8 +68,11 @@ def erase() -> None:
 @click.option("--union", type=int, help="Join each mask with those of so many frames around it.")
 @click.option("--feather", type=int, help="Fade the fill over so many pixels.")
 @click.option(
-    "--shadows", type=click.Choice(["off", "show", "erase"]), help="Show soft-shadow candidates, or erase them."
+    "--shadows",
+    type=click.Choice(["off", "show", "erase", "judge"]),
+    help="Show what may be the object's soft shadow or reflection, erase it, or ask the vision-language model first.",
 )
+@click.option("--vlm", help="The vision-language model that --shadows judge and --captioner vlm ask.")
 @click.option("--align", type=click.Choice(["refuse", "repeat-last", "crop"]), help="When the counts differ.")
 @click.option("--downscale", metavar="WxH", help="Size of the coarse fill, e.g. 432x240.")
 @click.option("--refine-size", metavar="WxH", help="Phase 3 works within this size; the result keeps the clip's.")

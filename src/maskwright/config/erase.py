@@ -9,7 +9,7 @@ from pydantic import Field
 from maskwright.config.frozen import Frozen
 
 Align = Literal["refuse", "repeat-last", "crop"]
-Shadows = Literal["off", "show", "erase"]
+Shadows = Literal["off", "show", "erase", "judge"]
 FrameStrategy = Literal["best", "middle", "multi"]
 
 
@@ -51,7 +51,10 @@ class EraseSettings(Frozen):
     refine_size: tuple[int, int] | None = None
     """Width and height that phase 3 works within; the result has the clip's own size all the same."""
     shadows: Shadows = "off"
-    """Soft-shadow candidates: not looked for, shown in the pictures for review, or erased with the object."""
+    """What may be the object's soft shadow or reflection: not looked for, shown in the pictures for review, erased with
+    the object, or erased when the vision-language model says that it is the object's."""
+    vlm: str | None = None
+    """The vision-language model that is asked (shadows = judge, captioner = vlm); none: the one under models.vlm."""
     seed: int = Field(0, ge=0)
     lossless: bool = False
     """The result without loss too (.mkv)."""

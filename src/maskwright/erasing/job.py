@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.asking import Asker
+from maskwright.plumbing.cancel import Cancel
 from maskwright.ports import Captioner, Inpainter, VideoFiller, VideoSegmenter
 from maskwright.values import Image, Mask
 
-PHASES = ("masks", "coarse", "caption", "anchor", "refine", "output")
-"""The steps of one clip, in order. Phase 1 is coarse, phase 2 caption, phase 3 anchor and refine."""
+PHASES = ("masks", "shadows", "coarse", "caption", "anchor", "refine", "output")
+"""The steps of one clip, in order; shadows is their judge's, where one is asked for. Phase 1 is coarse, phase 2
+caption, phase 3 anchor and refine."""
 
 Find = Callable[[Image, str], tuple[Mask | None, float]]
 """A phrase in a picture -> its mask (None: no such thing) and how sure that is."""
@@ -52,8 +55,10 @@ class Engines:
     captioner: Callable[[], Captioner]
     find: Find | None = None
     tracker: Callable[[], VideoSegmenter] | None = None
+    asker: Callable[[Cancel], Asker | None] | None = None
+    """Who judges shadows and reflections; none: nobody."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """Role (coarse, filler, inpainter, captioner, tracker, find) -> name."""
+    """Role (coarse, filler, inpainter, captioner, tracker, find, vlm) -> name."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Role -> what its model was made with; a change makes its steps stale."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maskwright.config.erase import EraseSettings
-from maskwright.erasing import writing
+from maskwright.erasing import candidates, writing
 from maskwright.erasing.captions import caption_step
 from maskwright.erasing.guiding import Guidance, check_scale, guide
 from maskwright.erasing.job import Bools, Engines, Frame, Frames, Job, Progress, Steps
@@ -24,14 +25,12 @@ from maskwright.erasing.preparing import (
     grown,
     hole_shares,
     in_order,
-    joined,
     mended,
     resized,
     resized_masks,
     scaled,
     within,
 )
-from maskwright.erasing.shadows import shadow_masks
 from maskwright.errors import BadSettings
 from maskwright.media.images import open_image, open_mask, save_image
 from maskwright.media.videos import Clip, open_clip, write_clip
@@ -68,7 +67,8 @@ def erase_steps(
 
 
 def _forced(names: Sequence[str]) -> set[str]:
-    meaning = {"1": ["coarse"], "2": ["caption"], "3": ["anchor", "refine"], "all": ["masks", "coarse", "caption"]}
+    meaning = {"1": ["coarse"], "2": ["caption"], "3": ["anchor", "refine"]}
+    meaning["all"] = ["masks", "shadows", "coarse", "caption"]
     out: set[str] = set()
     for name in names:
         out |= set(meaning.get(name, [name]))
@@ -93,6 +93,10 @@ class _Work:
         remove_scratch(job.folder)
         self.source = hash_file(job.video)
         self.guidance: Guidance | None = None
+        self.beside: list[candidates.Candidate] = []
+        self.beside_erased: list[str] = []
+        self.judge_step: Step | None = None
+        self.judged: dict[str, Any] = {"degraded": []}
 
     # -- masks ------------------------------------------------------------------------------------------------
 
@@ -106,12 +110,28 @@ class _Work:
         yield from self._run(self.mask_step, self._write_masks)
         files = [self.mask_step.path / f"{i:05d}.png" for i in range(len(self.clip))]
         raw = Mapped(len(files), lambda i: open_mask(files[i]).array, keep=2 * s.union + 3)
-        self.shadows = None if s.shadows == "off" else shadow_masks(self.clip.frames, raw)
-        if self.shadows is not None and s.shadows == "erase":
-            raw = joined(raw, self.shadows)
+        if s.shadows != "off":
+            self.beside = candidates.find_candidates(self.clip.frames, raw)
+            yield from self._judge(raw)
+        raw = candidates.with_candidates(raw, self.beside, self.beside_erased)
         self.inner = mended(raw, union=s.union, dilate=s.dilate)
         self.wide: Mapped[Bools] = Mapped(len(files), lambda i: grown(self.inner[i], s.feather))
         self.shares = read_json(self.mask_step.path / "masks.json")["shares"]
+
+    def _judge(self, masks: Mapped[Bools]) -> Steps:
+        """What of the candidates is erased: nothing, all, or what the judge says."""
+        mode = self.settings.shadows
+        if mode == "judge":
+            phrase, ask = self.job.phrase or "", self.engines.asker
+            about = {**self.engines.about("vlm"), "prompt": candidates.prompt_version(), "phrase": phrase}
+            self.judge_step = Step(self.job.folder, "shadows", self._inputs(), about)
+            case = candidates.Case(self.clip.frames, masks, self.beside, phrase)
+            asker = partial(ask, self.cancel) if ask is not None else None
+            yield from self._run(self.judge_step, partial(candidates.write_judgement, case=case, asker=asker))
+            self.judged = read_json(self.judge_step.path / candidates.RECORD)
+            self.beside_erased = candidates.erased_kinds(self.judged)
+        elif mode == "erase":
+            self.beside_erased = [c.kind for c in self.beside]
 
     def _write_masks(self, out: Path) -> None:
         for index, news in mark(self.job, self.clip, self.engines, align=self.settings.align, out=out):
@@ -214,8 +234,10 @@ class _Work:
         steps = {"refine": self.refine_step, "coarse": self.coarse_step}
         inputs = {name: hash_value([step.key, step.outputs]) for name, step in steps.items()}  # the report names both
         about = {"lossless": s.lossless, "comparison": s.comparison, "name": self.job.name}
-        if self.shadows is not None:
+        if s.shadows != "off":
             about["shadows"] = s.shadows
+        if self.judge_step is not None:
+            inputs["shadows"] = hash_value(self.judge_step.outputs)
         self.output_step = Step(self.job.folder, "output", inputs, about)
         state = "done"
         for news in self._run(self.output_step, self._write_output):
@@ -223,7 +245,7 @@ class _Work:
             if state == "began":
                 yield news
         files = {name: str(self.output_step.path / name) for name in sorted(self.output_step.outputs)}
-        told = {"files": files, "warnings": writing.warnings_of(blanks(self.shares))}
+        told = {"files": files, "warnings": self._warnings()}
         yield Progress(self.job.name, "output", state, len(self.clip), len(self.clip), told)
 
     def _write_output(self, out: Path) -> None:
@@ -233,7 +255,7 @@ class _Work:
         ):
             columns: dict[str, Frames] = {
                 "input": self.clip.frames,
-                "mask": writing.marked_frames(self.clip.frames, self.inner, self.shadows),
+                "mask": writing.marked_frames(self.clip.frames, self.inner, self.beside),
                 "coarse": resized(coarse.frames, self.clip.size),
                 "final": final.frames,
             }
@@ -251,13 +273,22 @@ class _Work:
             "rate": str(self.clip.rate),
             "masked_share": round(float(np.mean(self.shares)), 5),
             "frames_without_mask": [list(run) for run in blanks(self.shares)],
-            "warnings": writing.warnings_of(blanks(self.shares)),
+            "warnings": self._warnings(),
+            "degraded": list(self.judged["degraded"]),
             "engines": dict(self.engines.names),
             "guidance": {"anchor_words": g.anchor_words, "words": g.words, "avoid": g.avoid, "scale": g.scale},
             "settings": s.model_dump(mode="json"),
-            **({} if self.shadows is None else {"shadows": writing.shadow_report(self.shadows, s.shadows)}),
+            **({"shadows": self._beside_report()} if s.shadows != "off" else {}),
             "fidelity": writing.fidelity(self.clip.frames, final, self.wide),
         }
+
+    def _beside_report(self) -> dict[str, Any]:
+        told = {c.kind: writing.candidate_report(c, erased=c.kind in self.beside_erased) for c in self.beside}
+        judged = {"judged": self.judged} if self.judge_step is not None else {}
+        return {"mode": self.settings.shadows, **told, **judged}
+
+    def _warnings(self) -> list[str]:
+        return [*writing.warnings_of(blanks(self.shares)), *self.judged["degraded"]]
 
     # -- what all steps do ------------------------------------------------------------------------------------
 
@@ -291,9 +322,9 @@ class _Work:
     def _inputs(self) -> dict[str, str]:
         return {"video": self.source, "masks": hash_value(self.mask_step.outputs)}
 
-    def _mask_settings(self) -> dict[str, int]:
+    def _mask_settings(self) -> dict[str, Any]:
         s = self.settings
-        more = {"shadows": 1} if s.shadows == "erase" else {}
+        more = {"beside": self.beside_erased} if self.beside_erased else {}
         return {"dilate": s.dilate, "union": s.union, "feather": s.feather, **more}
 
 

@@ -139,6 +139,12 @@ def blanks(shares: Sequence[float]) -> list[tuple[int, int]]:
     return [(a + 1, b - 1) for a, b in zip(ends, held) if b - a > 1]
 
 
+def few_held(masks: Sequence[Bools], count: int) -> list[int]:
+    """At most `count` numbers of frames with a mask, evenly spaced."""
+    held = [i for i in range(len(masks)) if masks[i].any()]
+    return sorted({held[round(k * (len(held) - 1) / (count - 1))] for k in range(count)}) if held else []
+
+
 def best_frame(shares: Sequence[float]) -> int:
     """The frame where most of the background shows while the object is there; the middle one of equals."""
     held = [i for i, share in enumerate(shares) if share > 0]

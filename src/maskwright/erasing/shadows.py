@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.erasing.preparing import Bools, Frame, Mapped, grown
+from maskwright.erasing.preparing import Bools, Frame, Mapped, few_held, grown
 
 LOOKS = 9
 """Frames in which the common direction is looked for."""
@@ -30,9 +30,7 @@ AGREEMENT, SPREAD_DEG = 0.8, 50.0
 def shadow_masks(frames: Sequence[Frame], masks: Sequence[Bools]) -> Mapped[Bools]:
     """One mask a frame: what may be the shadow of what `masks` mark, without the object itself; empty where there is
     no candidate, or where candidates lie to all sides."""
-    held = [i for i in range(len(masks)) if masks[i].any()]
-    looks = [held[round(k * (len(held) - 1) / (LOOKS - 1))] for k in range(LOOKS)] if held else []
-    turns = [turn for i in sorted(set(looks)) for _, turn in _parts(frames[i], masks[i])]
+    turns = [turn for i in few_held(masks, LOOKS) for _, turn in _parts(frames[i], masks[i])]
     common = _common(turns)
 
     def make(index: int) -> Bools:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.config.erase import EraseSettings
+from maskwright.erasing.candidates import Candidate
 from maskwright.erasing.job import Bools, Frames
 from maskwright.erasing.preparing import Mapped
 from maskwright.erasing.showing import marked, sheet, side_by_side
@@ -37,15 +38,16 @@ def write_results(out: Path, clip: Clip, columns: Mapping[str, Frames], settings
     yield "sheet.png"
 
 
-def marked_frames(frames: Frames, masks: Mapped[Bools], shadows: Mapped[Bools] | None = None) -> Mapped[Any]:
-    """The frames with their masks tinted red, shadow candidates blue."""
-    return Mapped(len(frames), lambda i: marked(frames[i], masks[i], None if shadows is None else shadows[i]))
+def marked_frames(frames: Frames, masks: Mapped[Bools], candidates: Sequence[Candidate] = ()) -> Mapped[Any]:
+    """The frames with their masks tinted red, candidates in their colours."""
+    return Mapped(len(frames), lambda i: marked(frames[i], masks[i], {c.kind: c.masks[i] for c in candidates}))
 
 
-def shadow_report(shadows: Mapped[Bools], mode: str) -> dict[str, Any]:
-    """Whether candidates were erased or only shown, in how many frames there are some, and what they cover."""
-    shares = [float(shadows[i].mean()) for i in range(len(shadows))]
-    return {"mode": mode, "frames": sum(s > 0 for s in shares), "mean_share": round(float(np.mean(shares)), 5)}
+def candidate_report(candidate: Candidate, *, erased: bool) -> dict[str, Any]:
+    """Whether a candidate was erased, in how many frames there is one, and what it covers."""
+    shares = [float(candidate.masks[i].mean()) for i in range(len(candidate.masks))]
+    there = sum(share > 0 for share in shares)
+    return {"erased": erased and there > 0, "frames": there, "mean_share": round(float(np.mean(shares)), 5)}
 
 
 def warnings_of(runs: Sequence[tuple[int, int]]) -> list[str]:
