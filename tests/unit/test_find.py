@@ -13,13 +13,17 @@ import maskwright as mw
 from maskwright.assemble.finding import Finder
 from maskwright.config.find import FindSettings
 from maskwright.errors import BadPhrase, BadSettings, BudgetSpent, Cancelled
+from maskwright.finding import loop
+from maskwright.finding.deciding import decide
 from maskwright.finding.engines import Answer, View
+from maskwright.finding.fitting import Fit
 from maskwright.finding.proposing import without_specks
+from maskwright.finding.session import Pool
 from maskwright.finding.wording import checked_phrase, paraphrases
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
 from maskwright.ports import Question, Reply
-from maskwright.values import Abstain, Box, Image, Mask, Trace
+from maskwright.values import Abstain, Box, Image, Mask, MaskStack, Trace
 
 FAKES: dict[str, Any] = {
     "segmenter": "fake",
@@ -291,3 +295,25 @@ def test_sculpt_is_handed_the_winner(scene: tuple[Image, dict[str, Mask]], monke
     finder = Finder(FindSettings(sculpt=True, proposers=("fake",)), engines={"segmenter": "fake", "ranker": "fake"})
     assert finder.find(image, "the red circle").mask == masks["red"]
     assert seen[0][0] == "the red circle" and seen[0][1] > 0.9
+
+
+def test_a_closer_look_redraws_a_thing_and_moves_nothing() -> None:
+    def columns(first: int, last: int) -> Any:
+        mask = np.zeros((10, 100), dtype=np.bool_)
+        mask[:, first:last] = True
+        return mask
+
+    thing, other = columns(0, 40), columns(60, 90)
+    finer, part, stranger = columns(0, 36), columns(0, 12), columns(44, 58)
+
+    def pool(*masks: Any) -> Pool:
+        stacked = np.stack(masks)
+        return Pool(("whole",), stacked, MaskStack.of(stacked), np.ones(len(masks), np.float32), ("",) * len(masks))
+
+    before = pool(thing, other)
+    chances = np.array([0.7, 0.2], np.float32)
+    first = loop._Standing(before, Fit(chances), decide(chances, before, FindSettings()))
+    after = pool(thing, other, finer, part, stranger)
+    found = loop._redrawn(np.array([0.3, 0.1, 0.6, 0.9, 0.8], np.float32), after, first, 0.7)
+    assert found.argmax() == 2
+    np.testing.assert_allclose(found, [0.35, 0.2, 0.7, 0, 0], atol=1e-6)
