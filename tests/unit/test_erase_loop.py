@@ -475,3 +475,44 @@ def test_frames_without_a_mask_are_named(tmp_path: Path, gone: tuple[int, ...], 
         assert words in report["warnings"][0]
         assert words in done.stderr
     assert ("warning" in done.stderr) == bool(said)
+
+
+@pytest.mark.parametrize("command", ["auto", "run", "library"])
+@pytest.mark.parametrize("gone", [(), (0, 2)], ids=["whole", "gaps"])
+def test_frames_without_a_mask_are_named_whoever_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, command: str, gone: tuple[int, ...]
+) -> None:
+    clip = write_ball(tmp_path, 4)
+    for index in gone:
+        save_mask(tmp_path / "ball_masks" / f"{index:05d}.png", Mask(np.zeros_like(ball_clip(4)[1][0])))
+    words = "no mask in frames 0, 2,"
+    if command == "library":
+        made = erase(clip, tmp_path / "ball_masks", out=tmp_path / "run", **FAST)
+        assert [words in line for line in made.warnings] == [True] * bool(gone)
+        said = caplog.text
+    else:
+        flags = [
+            "--input_video",
+            str(clip),
+            "--input_mask",
+            str(tmp_path / "ball_masks"),
+            "--output_dir",
+            str(tmp_path),
+        ]
+        done = CliRunner().invoke(main, ["erase", command, *flags, "--filler", "fake"], catch_exceptions=False)
+        assert done.exit_code == 0
+        said = done.stderr
+    assert (words in said) == bool(gone)
+    report = read_json(tmp_path / "run" / "report.json")
+    assert [words in line for line in report["warnings"]] == [True] * bool(gone)
+
+
+@pytest.mark.parametrize(("strategy", "warned"), [("middle", True), ("best", False)])
+def test_a_caption_of_a_frame_without_a_mask_is_warned_of(tmp_path: Path, strategy: str, warned: bool) -> None:
+    clip = write_ball(tmp_path, 5)
+    save_mask(tmp_path / "ball_masks" / "00002.png", Mask(np.zeros_like(ball_clip(5)[1][0])))
+    flags = ["--video_path", str(clip), "--mask_path", str(tmp_path / "ball_masks"), "--frame_strategy", strategy]
+    command = ["erase", "caption", *flags, "--output_yaml", str(tmp_path / "prompt.yaml")]
+    done = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert ("warning: frame 2 is described and has no mask" in done.stderr) == warned

@@ -26,11 +26,13 @@ from maskwright.media.images import save_mask
 from maskwright.media.videos import Clip
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import read_json, write_json
+from maskwright.plumbing.log import get_log
 from maskwright.ports import Vlm
 from maskwright.runs.folder import RunFolder
 from maskwright.values import Image, Mask
 
 KIND = "erase"
+_log = get_log("erase")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class EraseResult:
     @property
     def video(self) -> Path:
         return self.files["erased.mp4"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should look at: frames without a mask, shadows that nobody judged."""
+        return list(self.report.get("warnings", ()))
 
     def to_json(self) -> dict[str, Any]:
         files = {name: str(path) for name, path in self.files.items()}
@@ -73,7 +80,10 @@ def erase(
     for last in erase_rounds(clip, masks, phrase=phrase, out=out, **options):
         steps[last.step] = last.state
     assert last is not None
-    return _result(last.clip, Path(out), last, steps)
+    result = _result(last.clip, Path(out), last, steps)
+    for warning in result.warnings:
+        _log.warning("look at this", clip=result.name, warning=warning)
+    return result
 
 
 def erase_rounds(

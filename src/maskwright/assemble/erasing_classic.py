@@ -83,8 +83,9 @@ def classic_settings(flags: Flags, settings: EraseSettings, *, captions: bool) -
     return with_overrides(settings, given)
 
 
-def caption_clip(flags: Flags) -> PromptFile:
-    """Writes --output_yaml; a file written by hand, or one that is there already, is kept (unless --force)."""
+def caption_clip(flags: Flags, warn: Callable[[str], None] | None = None) -> PromptFile:
+    """Writes --output_yaml; a file written by hand, or one that is there already, is kept (unless --force). `warn`
+    hears of frames that are described without a mask."""
     path = Path(flags["output_yaml"])
     if path.exists():
         found = read_prompt(path)
@@ -97,7 +98,7 @@ def caption_clip(flags: Flags) -> PromptFile:
     captioner = "vlm" if flags.get("model_path") else None
     settings = with_overrides(resolved.section(EraseSettings), {**more, "captioner": captioner})
     job = Job("clip", Path(flags["video_path"]), path.parent, Path(flags["mask_path"]))
-    found = describe_clip(job, make_engines(settings, resolved), settings)
+    found = describe_clip(job, make_engines(settings, resolved), settings, warn=warn)
     write_prompt(path, found)
     return found
 

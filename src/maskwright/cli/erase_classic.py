@@ -130,7 +130,7 @@ def caption_command(**flags: Any) -> None:
     """Phase 2 alone: one caption file, with the flags of the older pipeline."""
     from maskwright.assemble.erasing_classic import caption_clip
 
-    found = caption_clip(flags)
+    found = caption_clip(flags, warn=lambda line: click.echo(f"warning: {line}", err=True))
     click.echo(f"{flags['output_yaml']}: {found.words}")
 
 

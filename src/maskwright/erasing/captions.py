@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,13 +59,23 @@ def _by_hand(path: Path, step: Step) -> bool:
     return not record.exists() or bool(read_json(record)["sha256"] != hash_file(path))
 
 
-def describe_clip(job: Job, engines: Engines, settings: EraseSettings) -> PromptFile:
-    """The caption of a clip with given masks, on its own: nothing is kept. Raises errors of maskwright.errors."""
+def describe_clip(
+    job: Job, engines: Engines, settings: EraseSettings, *, warn: Callable[[str], None] | None = None
+) -> PromptFile:
+    """The caption of a clip with given masks, on its own: nothing is kept. `warn` hears of frames that are described
+    without a mask. Raises errors of maskwright.errors."""
     if job.mask is None:
         raise BadSettings(f"{job.name}: a caption needs masks.", "Give --mask.")
     with open_clip(job.video) as clip:
         masks = open_masks(job.mask, like=clip, align=settings.align, value=job.mask_value)
-        places = described_frames(hole_shares(masks), settings.frames, settings.sample_frames)
+        shares = hole_shares(masks)
+        places = described_frames(shares, settings.frames, settings.sample_frames)
+        bare = [str(i) for i in places if not shares[i]]
+        if bare and warn is not None:
+            warn(
+                f"frame {', '.join(bare)} is described and has no mask: an object seen there may be in the caption; "
+                "give its mask, or choose --frame_strategy best"
+            )
         wide = mended(masks, union=settings.union, dilate=settings.dilate + settings.feather)
         return _describe(clip.frames, wide, places, engines.captioner(), job)
 
