@@ -17,6 +17,7 @@ from maskwright.ports import Mesh
 from maskwright.shaping.mesh_care import vertex_normals
 
 Frame = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 _GROUND = (236, 238, 240)
 _PREVIEW_SUFFIXES = (".mp4", ".gif", ".png", ".webp")
 
@@ -74,42 +75,50 @@ def _splatted(mesh: Mesh, at: NDArray[np.float64], light: NDArray[np.float64], s
     order = seen[np.argsort(corners[seen, :, 2].mean(axis=1), kind="stable")]
     shown = np.zeros((size, size, 3), np.uint8)
     outlines = np.rint(corners[order, :, :2] * 16).astype(np.int32)
-    numbers = order + 1
+    numbers = np.arange(1, len(order) + 1)
     marks = np.stack([numbers & 255, (numbers >> 8) & 255, numbers >> 16], axis=1)
     for outline, mark in zip(outlines, marks.tolist()):
         cv2.fillConvexPoly(shown, outline, mark, lineType=cv2.LINE_8, shift=4)
-    face = (
-        shown[..., 0].astype(np.int64) + (shown[..., 1].astype(np.int64) << 8) + (shown[..., 2].astype(np.int64) << 16)
-    )
+    face = shown.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
     y, x = np.nonzero(face)
     which = face[y, x] - 1
-    shares = _shares(corners[which, :, :2], np.stack([x, y], axis=1))
+    values = _values(mesh, light)[mesh.faces[order]]
+    slopes = _slopes(corners[order, :, :2], values)
+    found = slopes[which, 0] * x[:, None] + slopes[which, 1] * y[:, None] + slopes[which, 2]
+    low, high = values.min(axis=1), values.max(axis=1)
+    u, v, lit = np.clip(found, low[which], high[which]).T
     canvas = np.full((size, size, 3), _GROUND, np.uint8)
-    lit = np.einsum("nk,nk->n", shares, light[mesh.faces[which]])
-    canvas[y, x] = np.clip(np.rint(_colours(mesh, which, shares) * lit[:, None]), 0, 255).astype(np.uint8)
+    canvas[y, x] = _colours(mesh, u, v) * lit[:, None] + np.float32(0.5)
     return canvas
 
 
-def _shares(corners: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How much of each corner (N, 3) a place inside its triangle has; places on the rim stay inside."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    one, two, way = b - a, c - a, places - a
-    whole = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
-    second = (way[:, 0] * two[:, 1] - way[:, 1] * two[:, 0]) / whole
-    third = (one[:, 0] * way[:, 1] - one[:, 1] * way[:, 0]) / whole
-    found = np.clip(np.stack([1 - second - third, second, third], axis=1), 0, 1)
-    return np.asarray(found / found.sum(axis=1, keepdims=True), np.float64)
+def _values(mesh: Mesh, light: NDArray[np.float64]) -> Floats:
+    """(V, 3) what is known at the vertices: where in the texture (u, v), and the light."""
+    uv = np.zeros((len(mesh.vertices), 2)) if mesh.uv is None else mesh.uv
+    return np.concatenate([uv, light[:, None]], axis=1).astype(np.float32)
 
 
-def _colours(mesh: Mesh, which: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The texture's colour (N, 3) at places of faces; grey without a texture."""
-    if mesh.uv is None or mesh.texture is None or not len(which):
-        return np.full((len(which), 3), 190.0)
+def _slopes(corners: NDArray[np.float64], values: Floats) -> Floats:
+    """(F, 3, K): how values that are linear over each triangle grow by x, by y, and what they are at 0, 0."""
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    whole = (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])[:, None]
+    first, second = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
+    by_x = (two[:, 1:] * first - one[:, 1:] * second) / whole
+    by_y = (one[:, :1] * second - two[:, :1] * first) / whole
+    at_zero = values[:, 0] - corners[:, 0, :1] * by_x - corners[:, 0, 1:] * by_y
+    return np.stack([by_x, by_y, at_zero], axis=1).astype(np.float32)
+
+
+def _colours(mesh: Mesh, u: Floats, v: Floats) -> Floats:
+    """The texture's colour (N, 3) there; grey without a texture."""
+    if mesh.uv is None or mesh.texture is None:
+        return np.full((len(u), 3), 190, np.float32)
     height, width = mesh.texture.shape[:2]
-    uv = np.einsum("nk,nkc->nc", shares, mesh.uv[mesh.faces[which]])
-    x = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
-    y = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
-    return np.asarray(mesh.texture[y, x, :3], np.float64)
+    x, y = (
+        np.clip((u * width).astype(np.int32), 0, width - 1),
+        np.clip(((1 - v) * height).astype(np.int32), 0, height - 1),
+    )
+    return np.asarray(mesh.texture[y, x, :3], np.float32)
 
 
 def turntable(mesh: Mesh, *, frames: int = 48, side: int = 480) -> Iterator[Frame]:
