@@ -208,3 +208,16 @@ def test_nonsense_is_told_on_stderr_and_in_the_record(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, [*given, "--vlm", "fake"], catch_exceptions=False)
     assert again.exit_code == 0 and "warning" not in again.stderr
     assert read_json(tmp_path / "out" / "report.json")["shadows"]["judged"]["engine"] == "fake"
+
+
+def test_another_model_is_another_judge_and_captioner() -> None:
+    chosen = resolve({"models": {"vlm": {"name": "replay", "record": "a.jsonl"}}})
+    asked = [
+        make_engines(EraseSettings(shadows="judge", captioner="vlm", vlm=vlm), chosen)
+        for vlm in (None, "replay", "fake")
+    ]
+    for role in ("vlm", "captioner"):
+        first, same, other = (engines.about(role) for engines in asked)
+        assert first == same != other
+        assert first["options"]["record"] == "a.jsonl"
+    assert "vlm" not in make_engines(EraseSettings(), chosen).names
