@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.torch  # needs no torch, but onnx, which comes with the extras
 onnx = pytest.importorskip("onnx", reason="needs the package onnx to make a stand-in network")
 
 from maskwright import ports  # noqa: E402

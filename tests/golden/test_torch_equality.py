@@ -194,6 +194,75 @@ def test_the_decoder_keeps_the_authors_layer_norms(both: tuple[Any, Sam]) -> Non
     assert mine == eps == {1e-5}
 
 
+def _with_processor(name: str, folder: Path) -> tuple[Any, Any, Any]:
+    """(ours, transformers' model, transformers' processor) of one tiny model whose logits are of a usual size."""
+    import transformers
+
+    from maskwright.models.segmenters import sam2
+
+    pytest.importorskip("torchvision", reason="the processors of SAM 2 and SAM 3 need torchvision")
+    kinds = {
+        "sam2": (sam2.Sam2, "Sam2", "Sam2ImageProcessor"), "edgetam": (sam2.EdgeTam, "EdgeTam", "Sam2ImageProcessor"),
+        "sam3-clicks": (sam2.Sam3Clicks, "Sam3Tracker", "Sam3ImageProcessor"),
+    }  # fmt: skip
+    if name == "edgetam":
+        pytest.importorskip("timm", reason="EdgeTAM needs timm")
+    door, family, reader = kinds[name]
+    model = getattr(transformers, f"{family}Model").from_pretrained(tiny.SEGMENTERS[name](folder)).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.randn(value.shape, generator=generator) * 0.1)
+    model.save_pretrained(folder)
+    ours = door(folder, device="cpu", name=name)
+    side = {"height": ours.side, "width": ours.side}
+    words = "Sam2" if name == "edgetam" else family
+    processor = getattr(transformers, f"{words}Processor")(
+        getattr(transformers, reader)(size=side), target_size=ours.side
+    )
+    return ours, model, processor
+
+
+@pytest.mark.parametrize("name", ["sam2", "edgetam", "sam3-clicks"])
+def test_sam2_and_its_kin_answer_as_their_processors_pipelines_do(name: str, tmp_path: Path) -> None:
+    """The processor is given the picture as floats, as the authors' code resizes it; given bytes, it rounds the
+    resized picture to bytes, once a side."""
+    ours, model, processor = _with_processor(name, tmp_path)
+    rng = np.random.default_rng(0)
+    for size in ((71, 45), (45, 71), (300, 201)):
+        image = Image(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
+        floats = torch.from_numpy(np.array(image.pixels)).permute(2, 0, 1).float() / 255
+        embedding = ours.encode(image)
+        for prompt in (
+            Prompt(points=[(30, 20)]), Prompt(points=[(30, 20), (5, 9)], labels=[1, 0]), Prompt(box=(4, 6, 40, 33)),
+            Prompt(points=[(9, 9)], box=(4, 6, 40, 33)),
+            Prompt(points=[(9, 9)], logits=rng.normal(size=(32, 32)).astype(np.float32)),
+        ):  # fmt: skip
+            asked: dict[str, Any] = {}
+            if len(prompt.points):
+                asked["input_points"] = [[prompt.points.tolist()]]
+                asked["input_labels"] = [[prompt.labels.tolist()]]
+            if prompt.box is not None:
+                asked["input_boxes"] = [[list(prompt.box)]]
+            inputs = processor(images=floats, do_rescale=False, return_tensors="pt", **asked)
+            if prompt.logits is not None:
+                inputs["input_masks"] = torch.from_numpy(np.asarray(prompt.logits))[None, None]
+            sizes = inputs.pop("original_sizes")
+            with torch.no_grad():
+                out = model(**inputs, multimask_output=len(prompt.points) == 1 and prompt.box is prompt.logits)
+            [[masks]] = processor.post_process_masks(out.pred_masks, sizes)
+            quality = out.iou_scores[0, 0].numpy()
+            order = np.argsort(-quality, kind="stable")
+            [answer] = ours.predict(embedding, [prompt])
+            assert np.ptp(answer.logits) > 0.01
+            np.testing.assert_allclose(answer.logits, out.pred_masks[0, 0].numpy()[order], atol=1e-5)
+            np.testing.assert_allclose(answer.scores, np.clip(quality[order], 0, 1), atol=1e-5)
+            assert (answer.masks == masks.numpy()[order]).all()
+        rounded = processor(images=np.array(image.pixels), return_tensors="pt")["pixel_values"]
+        shown = ours.square(image.size).read(image.pixels)
+        assert 0 < (rounded - shown).abs().max() <= 1.01 / 255 / min(ours.square(image.size).colours[1])
+
+
 def test_clip_of_transformers_and_of_open_clip_rank_alike(tmp_path: Path) -> None:
     """The same weights through both doors: towers of transformers, filled from a model of open_clip."""
     open_clip = pytest.importorskip("open_clip", reason="needs the package open_clip_torch to compare with")

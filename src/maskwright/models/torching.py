@@ -94,7 +94,8 @@ def load_pretrained(kind: Any, folder: Path, name: str, place: Place, **options:
             f"{folder} is not whole or not {kind.__name__}: {len(info['missing_keys'])} tensors are missing ({first}).",
             "Pull it again, or give the folder of this model.",
         )
-    return model.to(place.device).eval().requires_grad_(False)
+    with mapped(name):
+        return model.to(place.device).eval().requires_grad_(False)
 
 
 def load_part(kind: Any, folder: Path, name: str, **options: Any) -> Any:

@@ -13,7 +13,8 @@ from PIL import Image as Pil
 
 from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadPhrase
-from maskwright.models.torching import Host, Place, choose_place, load_part
+from maskwright.models.pipelines import load_pipeline
+from maskwright.models.torching import Host, Place, choose_place
 from maskwright.models.weights import locate
 from maskwright.values import Image, Mask
 
@@ -33,11 +34,7 @@ class QwenEditor:
     ) -> None:
         self.name, self.steps, self.guidance = name, steps, guidance
         place = choose_place(device, dtype, half="bfloat16")
-        pipeline = load_part(
-            QwenImageEditPipeline, locate(weights), name, torch_dtype=place.dtype, use_safetensors=True
-        )
-        pipeline.set_progress_bar_config(disable=True)
-        self.host = Host(name, pipeline.to(place.device), place)
+        self.host = Host(name, load_pipeline(QwenImageEditPipeline, locate(weights), name, place), place)
 
     def edit(self, image: Image, words: str, mask: Mask | None = None, *, seed: int = 0) -> Image:
         """The changed picture at the size of the given one; raises BadPhrase, BadMask, ModelError, OutOfMemory."""

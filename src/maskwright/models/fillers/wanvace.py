@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import ftfy  # noqa: F401  the pipeline calls it without asking whether it is there
 import numpy as np
 import torch
 from diffusers import WanVACEPipeline
@@ -15,7 +16,8 @@ from PIL import Image as Pil
 
 from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadMask, BadSettings
-from maskwright.models.torching import Host, Place, choose_place, load_part
+from maskwright.models.pipelines import load_pipeline
+from maskwright.models.torching import Host, Place, choose_place
 from maskwright.models.weights import locate
 from maskwright.ports import FillOptions, Frame
 
@@ -51,9 +53,7 @@ class WanVace:
         self.steps, self.stretch, self.max_side, self.guidance = steps, stretch, max_side, guidance
         self.progress = progress or (lambda what, done, total: None)
         place = choose_place(device, dtype, half="bfloat16")
-        pipeline = load_part(WanVACEPipeline, locate(weights), self.name, torch_dtype=place.dtype, use_safetensors=True)
-        pipeline.set_progress_bar_config(disable=True)
-        self.host = Host(self.name, pipeline.to(place.device), place)
+        self.host = Host(self.name, load_pipeline(WanVACEPipeline, locate(weights), self.name, place), place)
 
     def fill(self, frames: Sequence[Frame], masks: Sequence[Bools], options: FillOptions) -> Iterator[Frame]:
         """Every frame in order; outside the masks nothing changes. Raises BadMask, ModelError, OutOfMemory."""

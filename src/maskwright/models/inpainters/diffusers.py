@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pil
 
 from maskwright.asking.body_rule import check_words
-from maskwright.models.torching import Host, choose_place, load_part
+from maskwright.models.pipelines import load_pipeline
+from maskwright.models.torching import Host, choose_place
 from maskwright.models.weights import locate
 from maskwright.values import Box, Image, Mask
 
@@ -42,12 +43,11 @@ class DiffusersInpainter:
         self.name = name or str(weights)
         self.steps, self.side, self.guidance, self.avoid = steps, side // MULTIPLE * MULTIPLE, guidance, avoid
         place = choose_place(device, dtype, half="float16")
-        pipeline = load_part(
-            AutoPipelineForInpainting, locate(weights), self.name,
-            torch_dtype=place.dtype, use_safetensors=True, safety_checker=None, requires_safety_checker=False,
+        pipeline = load_pipeline(
+            AutoPipelineForInpainting, locate(weights), self.name, place,
+            safety_checker=None, feature_extractor=None, requires_safety_checker=False,
         )  # fmt: skip
-        pipeline.set_progress_bar_config(disable=True)
-        self.host = Host(self.name, pipeline.to(place.device), place)
+        self.host = Host(self.name, pipeline, place)
 
     def inpaint(self, image: Image, mask: Mask, *, words: str = "", seed: int = 0) -> Image:
         """The picture with the masked pixels invented; raises BadMask, ModelError, OutOfMemory."""
