@@ -22,7 +22,7 @@ from maskwright.media.samples import sample
 from maskwright.plumbing.files import write_text
 from maskwright.values import Box, Image, Mask, Prompt
 
-CUP_CLICKS = ((300.0, 110.0), (310.0, 250.0))
+CUP_CLICKS = ((300.0, 150.0), (300.0, 225.0), (240.0, 265.0))
 CUP_BOX = Box(175, 15, 420, 320)
 """Where the cup of the sample `coffee` is, in pixels."""
 
@@ -68,14 +68,14 @@ class Showcase:
         image = sample("coffee")
         segmenter = self.engines.need("segmenter")
         embedding = segmenter.encode(image)
-        prompts = [Prompt(CUP_CLICKS[:1]), Prompt(box=CUP_BOX), Prompt(CUP_CLICKS, box=CUP_BOX)]
+        prompts = [Prompt(CUP_CLICKS[:1]), Prompt(box=CUP_BOX), Prompt(CUP_CLICKS)]
         found = [Mask(c.masks[0]) for c in segmenter.predict(embedding, prompts)]
         self.masks["cup"] = found[-1]
         pictures = [
             mark(overlay(image, mask), points=p.points, labels=p.labels, boxes=[p.box] if p.box else [])
             for mask, p in zip(found, prompts, strict=True)
         ]
-        sheet = side_by_side(pictures, ["a click", "a box", "both"], height=320)
+        sheet = side_by_side(pictures, ["a click", "a box", "three clicks"], height=320)
         files = [self._save("segment.png", sheet)]
         save_mask(self.out / "cup.png", self.masks["cup"])
         return Exhibit("Click or draw a box", "A prompt about a picture that was encoded once.", files,

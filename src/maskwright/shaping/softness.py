@@ -8,6 +8,7 @@ neighbours say counts too. Where colours tell nothing, the whole outline's answe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,10 @@ _WIDEST_SHARE = 0.45
 """Sigma is at most this share of the reach."""
 _WHOLE_SHARE = 0.7
 """What the whole outline says weighs so much beside a neighbourhood of ordinary clearness."""
+_CONVINCING = 0.15
+"""Share of the slopes that a Gaussian must explain to be believed; less of it moves the answer to an ordinary edge's."""
+_ORDINARY = 1.2
+"""Sigma in pixels of an edge that the picture says nothing about: a photograph in focus."""
 _NOISE = 4.0
 _MOST_WEIGHT = 100.0
 
@@ -116,8 +121,17 @@ def _refined(strip: _Strip, softness: Floats, *, spread: float, reach: float) ->
     share = _WHOLE_SHARE * float(weights[edge].mean() if edge.any() else 0) / (float((clearness * edge).sum()) + 1e-9)
     sigmas = SIGMAS[max(_WIDEST_SHARE * reach, 1.0) >= SIGMAS]
     fits = np.stack([_fit(strip, float(s), weight, height, spread=spread, share=share) for s in sigmas])
-    found: Floats = cv2.GaussianBlur(_best(fits, np.log(sigmas)), (0, 0), max(1.0, spread / 2))
+    best = _best(fits, np.log(sigmas))
+    told = np.clip(fits.max(axis=0) / (_energy(strip, weight, height, spread=spread, share=share) * _CONVINCING), 0, 1)
+    best = told * best + (1 - told) * math.log(_ORDINARY)
+    found: Floats = cv2.GaussianBlur(best, (0, 0), max(1.0, spread / 2))
     return np.asarray(np.exp(found), np.float32)
+
+
+def _energy(strip: _Strip, weight: Floats, height: Floats, *, spread: float, share: float) -> Floats:
+    """All there is to explain around each place."""
+    whole = strip.down(weight * height * height)
+    return np.asarray(cv2.GaussianBlur(whole, (0, 0), spread) + share * float(whole.sum()) + 1e-9, np.float32)
 
 
 def _contrast(strip: _Strip, clear: Floats) -> tuple[Floats, Floats]:
