@@ -30,7 +30,7 @@ _WIDEST_SHARE = 0.45
 _WHOLE_SHARE = 0.7
 """What the whole outline says weighs so much beside a neighbourhood of ordinary clearness."""
 _CONVINCING = 0.15
-"""Share of the slopes that a Gaussian must explain to be believed; less of it moves the answer to an ordinary edge's."""
+"""Share of the slopes that a Gaussian must explain to be believed; with less the answer moves to an ordinary edge."""
 _ORDINARY = 1.2
 """Sigma in pixels of an edge that the picture says nothing about: a photograph in focus."""
 _NOISE = 4.0
