@@ -1,6 +1,6 @@
 """What sculpt is worth and what it costs: the loop with an oracle that errs, calls, latency, own time and memory.
 
-    python benchmarks/sculpt.py --data DEV_FOLDER [--segmenter lite] [--limit 12] [--parts worth,latency,own]
+    python benchmarks/sculpt.py --data DEV_FOLDER [--segmenter lite] [--limit 22] [--parts worth,latency,own]
 
 Writes docs/benchmarks/sculpt.md and .json. "Own" is everything but calls of models. Every part is also kept in the
 JSON, so that parts may be measured one at a time (--parts).
@@ -338,7 +338,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--segmenter", default="lite")
-    parser.add_argument("--limit", type=int, default=12)
+    parser.add_argument("--limit", type=int, default=22)
     parser.add_argument("--parts", default="own,latency,worth")
     args = parser.parse_args()
     cv2.setNumThreads(1)
