@@ -28,7 +28,7 @@ from maskwright.models.segmenters.frames import Square  # noqa: E402
 from maskwright.models.segmenters.sam import Sam, SamHq  # noqa: E402
 from maskwright.models.segmenters.sam2 import EdgeTam, Sam2, Sam3Clicks  # noqa: E402
 from maskwright.models.sieve import Sieve  # noqa: E402
-from maskwright.models.torching import Host, Place  # noqa: E402
+from maskwright.models.torching import Host, Place, lodge  # noqa: E402
 from maskwright.values import Image, Mask, Prompt  # noqa: E402
 
 KINDS = {"sam": Sam, "sam-hq": SamHq, "sam2": Sam2, "edgetam": EdgeTam, "sam3-clicks": Sam3Clicks}
@@ -216,6 +216,60 @@ def test_twenty_requests_after_a_full_device_succeed() -> None:
         assert host.fell_back == before
     print(f"\n{good} of 20 next requests answered on the device")
     assert good == 20
+
+
+class Idle:
+    """A model that takes `room` of the device until it is asked to leave."""
+
+    def __init__(self, taken: bool) -> None:
+        self.taken, self.asked = taken, 0
+
+    def make_room(self) -> bool:
+        self.asked += 1
+        had, self.taken = self.taken, False
+        return had
+
+
+def test_idle_models_leave_a_full_device_before_the_processor_is_taken() -> None:
+    idle, other = Idle(True), Idle(False)
+    for lodger in (idle, other):
+        lodge(lodger)
+    tried: list[tuple[str, int]] = []
+
+    def work(model: Any, place: Place, some: Any) -> list[int]:
+        tried.append((place.device, len(some)))
+        if place.device != "cpu" and (idle.taken or len(some) > room):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return list(some)
+
+    host, room = Host("tiny", torch.nn.Linear(1, 1), Place("pretended", torch.float32)), 1
+    assert [i for part in host.batches(work, range(3), 2) for i in part] == [0, 1, 2]
+    assert tried == [("pretended", 2)] + [("pretended", 1)] * 5
+    assert host.fell_back == 0
+    assert (idle.asked, other.asked) == (1, 1)
+    room = 0
+    assert [i for part in host.batches(work, range(1), 1) for i in part] == [0]
+    assert host.fell_back == 1
+    assert tried[-1] == ("cpu", 1)
+
+
+def test_a_model_that_does_not_fit_is_loaded_when_an_idle_one_has_left(tmp_path: Path, monkeypatch: Any) -> None:
+    from transformers import SamModel
+
+    idle = Idle(True)
+    lodge(idle)
+    moved = SamModel.to
+
+    def to(self: Any, *args: Any, **named: Any) -> Any:
+        if idle.taken:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return moved(self, *args, **named)
+
+    monkeypatch.setattr(SamModel, "to", to)
+    Sam(tiny.sam(tmp_path / "sam"), device="cpu")
+    idle = Idle(True)  # not known to anybody
+    with pytest.raises(OutOfMemory):
+        Sam(tmp_path / "sam", device="cpu")
 
 
 def test_foreign_errors_stay_inside() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskwright.errors import BadSettings, MaskwrightError
+from maskwright.errors import BadSettings, MaskwrightError, OutOfMemory
 from maskwright.ports import Question, Vlm
 from maskwright.sculpting.judges.schemas import PATCH
 from maskwright.values import Image
@@ -144,6 +144,49 @@ def test_it_unloads_and_loads_again(vlm: LocalVlm) -> None:
     before = vlm.reply(question(3)).text
     vlm.unload()
     assert vlm.reply(question(3)).text == before
+
+
+@pytest.mark.torch
+def test_it_leaves_the_device_for_a_segmenter_and_comes_back(folder: Path) -> None:
+    from maskwright.models.torching import Host, Place, make_room
+
+    vlm = LocalVlm(folder, device="cpu", name="tiny")
+    before = vlm.reply(question(3)).text
+    assert not make_room()  # on the processor it is in nobody's way
+    vlm.place = Place("pretended", torch.float32)
+
+    def work(model: Any, place: Place) -> str:
+        if vlm._loaded is not None and place.device != "cpu":
+            raise torch.OutOfMemoryError("out of memory")
+        return place.device
+
+    segmenter = Host("segmenter", torch.nn.Linear(1, 1), Place("pretended", torch.float32))
+    assert segmenter.call(work) == "pretended"
+    assert segmenter.fell_back == 0
+    assert not make_room()  # it has left already
+    vlm.place = Place("cpu", torch.float32)
+    assert vlm.reply(question(3)).text == before
+
+
+@pytest.mark.torch
+def test_it_does_not_leave_while_it_answers(vlm: LocalVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    from maskwright.models.torching import Place, make_room
+
+    vlm.reply(question(3))
+    assert vlm._loaded is not None
+    host = vlm._loaded[0]
+    seen: list[bool] = []
+
+    def full(work: Any, model: Any, place: Place) -> Any:
+        seen.append(make_room())
+        raise OutOfMemory("full.", "")
+
+    monkeypatch.setattr(host, "_work", full)
+    monkeypatch.setattr(vlm, "place", Place("pretended", torch.float32))
+    with pytest.raises(OutOfMemory):
+        vlm.reply(question(3))
+    assert seen and not any(seen)
+    assert vlm._loaded is not None
 
 
 @pytest.mark.torch

@@ -1,19 +1,21 @@
 """Where torch models run, how they are loaded, and what happens when the device is full.
 
 Adapters that need torch use this room for device and precision, for loading folders, for turning torch's exceptions
-into ours, and for the ladder of a full device: smaller batches, then the CPU.
+into ours, and for the ladder of a full device: smaller batches, then idle models leave it, then the CPU.
 """
 
 from __future__ import annotations
 
 import copy
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -94,8 +96,19 @@ def load_pretrained(kind: Any, folder: Path, name: str, place: Place, **options:
             f"{folder} is not whole or not {kind.__name__}: {len(info['missing_keys'])} tensors are missing ({first}).",
             "Pull it again, or give the folder of this model.",
         )
+    return _moved(model, name, place).eval().requires_grad_(False)
+
+
+def _moved(model: Any, name: str, place: Place) -> Any:
+    """The model on its device, where idle models make room for it."""
+    try:
+        with mapped(name):
+            return model.to(place.device)
+    except OutOfMemory:
+        if not make_room():
+            raise
     with mapped(name):
-        return model.to(place.device).eval().requires_grad_(False)
+        return model.to(place.device)
 
 
 def load_part(kind: Any, folder: Path, name: str, **options: Any) -> Any:
@@ -113,8 +126,38 @@ def weights_error(name: str, folder: Path, error: Exception) -> WeightsError:
     return WeightsError(f"{name}: {folder} cannot be loaded: {first}", "Pull it again, or check the folder.")
 
 
+class Lodger(Protocol):
+    """A model that can leave the device between two calls and come back at the next one."""
+
+    def make_room(self) -> bool:
+        """Frees its memory now if it has any and is idle; False if nothing was freed. Never waits."""
+        ...
+
+
+_lodgers: weakref.WeakSet[Lodger] = weakref.WeakSet()
+_lodgers_lock = threading.Lock()
+
+
+def lodge(lodger: Lodger) -> None:
+    """From now on, and for as long as somebody holds it, `lodger` is asked to leave when the device is full."""
+    with _lodgers_lock:
+        _lodgers.add(lodger)
+
+
+def make_room() -> bool:
+    """Asks all lodgers to leave; True if one did."""
+    with _lodgers_lock:
+        asked = list(_lodgers)
+    left = sum(lodger.make_room() for lodger in asked)
+    if left:
+        gc.collect()
+        empty_device()
+    return left > 0
+
+
 class Host:
-    """A model on its device. When the device is full, a call is tried again in smaller batches, then on the CPU."""
+    """A model on its device. When the device is full, a call is tried again in smaller batches, then once more after
+    idle models have left, then on the CPU."""
 
     def __init__(self, name: str, model: Any, place: Place, *, compiled: bool = False) -> None:
         self.name, self.place = name, place
@@ -125,9 +168,10 @@ class Host:
         self._lock = threading.Lock()
 
     def call(self, work: Callable[[Any, Place], T], *, may_move: bool = True) -> T:
-        """`work(model, place)` without gradients; on a full device once more on the CPU, unless it may not move."""
+        """`work(model, place)` without gradients; on a full device once more when idle models have left, and once more
+        on the CPU, unless it may not move."""
         try:
-            return self._work(work, self.model, self.place)
+            return self._with_room(work)
         except OutOfMemory:
             if self.place.device == "cpu" or not may_move:
                 raise
@@ -155,6 +199,16 @@ class Host:
                 size = max(1, min(size, len(items) - start) // 2)
                 empty_device()
         return answers
+
+    def _with_room(self, work: Callable[[Any, Place], T]) -> T:
+        """`work` on the device, once more if idle models could leave it."""
+        try:
+            return self._work(work, self.model, self.place)
+        except OutOfMemory:
+            if self.place.device == "cpu" or not make_room():
+                raise
+        _log.info("idle models left the device", to=self.name)
+        return self._work(work, self.model, self.place)
 
     def _work(self, work: Callable[[Any, Place], T], model: Any, place: Place) -> T:
         with mapped(self.name), torch.inference_mode():

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor, LogitsProcessor, LogitsProcessorList
 
 from maskwright.errors import BadSettings
-from maskwright.models.torching import Host, Place, choose_place, empty_device, load_part, load_pretrained
+from maskwright.models.torching import Host, Place, choose_place, empty_device, load_part, load_pretrained, lodge
 from maskwright.models.vlms.endpoint import question_text
 from maskwright.models.vlms.logprobs import NO, YES
 from maskwright.models.vlms.presets import coordinates_of
@@ -31,7 +31,8 @@ QUANTIZED = ("", "4bit")
 
 
 class LocalVlm:
-    """A model from a folder or a name of weights.toml, loaded at the first question and kept until `unload`.
+    """A model from a folder or a name of weights.toml, loaded at the first question and kept until `unload`, or until
+    a segmenter or another model finds the device full while no question is asked; the next question loads it again.
 
     `max_side` bounds the pictures; `batch` how many questions are answered at once. Deterministic (greedy).
     """
@@ -57,7 +58,8 @@ class LocalVlm:
         self.max_side, self.batch, self.quantize = max_side, batch, quantize
         self.place = choose_place(device, dtype, half="bfloat16")
         self._loaded: tuple[Host, Any] | None = None
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # not an RLock: who answers is not idle, and must not be unloaded by its own call
+        lodge(self)
 
     def reply(self, question: Question) -> Reply:
         """One answer; raises ModelError, OutOfMemory, WeightsError."""
@@ -76,6 +78,16 @@ class LocalVlm:
         with self._lock:
             self._loaded = None
             empty_device()
+
+    def make_room(self) -> bool:
+        """Unloads if it is loaded on an accelerator and answers nothing now; False otherwise."""
+        if self.place.device == "cpu" or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            had, self._loaded = self._loaded is not None, None
+            return had
+        finally:
+            self._lock.release()
 
     def _load(self) -> tuple[Host, Any]:
         if self._loaded is None:
