@@ -24,7 +24,7 @@ class FindSettings(BaseModel):
     """Accept at once from this confidence on ..."""
     tau_gap: float = Field(0.4, ge=0, le=1)
     """... when the runner-up is at least this much behind."""
-    tau_none: float = Field(0.45, ge=0, le=1)
+    tau_none: float = Field(0.5, ge=0, le=1)
     """Below this confidence the answer is: no such thing."""
     tau_all: float = Field(0.35, ge=0, le=1)
     """With all: an instance needs this confidence ..."""

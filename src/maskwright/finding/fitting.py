@@ -28,7 +28,7 @@ class Fit:
     many: bool = False
 
 
-SIZE_EXPONENT = 0.2
+SIZE_EXPONENT = 0.4
 """How much more likely a larger region is a whole thing than a part of one."""
 SHARPNESS = 2.0
 """Exponent of the chances from which the overlap with the thing meant is expected: above 1, unlikely ones say less."""
