@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 INSIDE, UNKNOWN, OUTSIDE = 255, 128, 0
-HALF_BAND = 3.3
+HALF_BAND = 3.6
 """Half the width of a fitted band, in sigmas of the edge's blur."""
 _PURE = 1.2
 
