@@ -25,9 +25,6 @@ from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
 from maskwright.values import Abstain, Box, Mask
 
-AFTER_NOTHING = 0.8
-"""What a closer look's chances count where the first look saw nothing: more looks, more false alarms."""
-
 
 @dataclass(frozen=True)
 class FindTask:
@@ -58,7 +55,7 @@ class _Turn:
     first: _Standing | None = None
     """What the first look thought, when something there may well be what is meant."""
     missed: bool = False
-    """Whether nothing there seemed to be."""
+    """Whether the first look saw nothing: only an answer that is sure may say otherwise."""
     nones: int = 0
     picks: tuple[int, ...] = ()
     confidence: float = 1.0
@@ -101,8 +98,6 @@ def _rank(session: FindSession, turn: _Turn, meter: Meter) -> _Standing:
     asked = turn.phrases[0][0]
     pool = session.pool(turn.places, asked, meter)
     fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
-    if turn.missed:
-        fit = replace(fit, chances=fit.chances * np.float32(AFTER_NOTHING))
     if turn.first is not None:
         fit = replace(fit, chances=_redrawn(fit.chances, pool, turn.first, session.settings.distinct_iou))
     return _Standing(pool, fit, decide(fit.chances, pool, session.settings))
@@ -281,7 +276,8 @@ def _chosen(
         return [], ()
     if turn.picks:
         return list(turn.picks), tuple(max(float(chances[i]), turn.confidence) for i in turn.picks)
-    if is_last and standing.decision.conf < settings.tau_none:
+    doubtful = standing.decision.conf < settings.tau_none or (turn.missed and not standing.decision.is_sure)
+    if is_last and doubtful:
         return [], ()
     many = settings.all or standing.fit.many
     found = instances(chances, standing.pool, settings) if many else [order[0]]
