@@ -182,6 +182,11 @@ def test_when_to_stop(masks: list[Any], empty: int, reason: str | None) -> None:
     assert why_stop(masks, empty) == reason
 
 
+def test_nothing_wrong_here_is_no_reason_to_stop_until_it_was_so_elsewhere_too() -> None:
+    assert why_stop(boxes(100, 100), 1, elsewhere=True) is None
+    assert why_stop(boxes(100, 100, 100), 2, elsewhere=True) == "nothing wrong found twice"
+
+
 def test_boundary_f_is_one_for_equals_and_nothing_for_strangers() -> None:
     a, b = boxes(100)[0], np.roll(boxes(100)[0], 200, axis=1)
     assert boundary_f(a, a) == 1.0

@@ -47,8 +47,8 @@ def why_stop(
     """
     if len(masks) < 2:
         return None
-    if elsewhere and empty_diagnoses < 2:
-        return None
+    if elsewhere:
+        return "nothing wrong found twice" if empty_diagnoses >= 2 else None
     if 1 - iou(masks[-1], masks[-2]) < least_change:
         return "settled"
     if empty_diagnoses >= 2:
