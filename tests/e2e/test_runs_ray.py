@@ -1,4 +1,5 @@
-"""A batch over a Ray cluster of two local nodes, one of them killed half-way: same results, no item lost."""
+"""A batch over a Ray cluster of two local nodes, one of them killed half-way: same results, no item lost, in a run
+folder here and in one at a URL."""
 
 from __future__ import annotations
 
@@ -42,14 +43,16 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.shutdown()
 
 
-def test_two_nodes_one_killed(tmp_path: Path, cluster: Any) -> None:
+@pytest.mark.parametrize("far", [False, True], ids=["here", "at a URL"])
+def test_two_nodes_one_killed(tmp_path: Path, cluster: Any, far: bool) -> None:
     second = cluster.add_node(num_cpus=2, object_store_memory=120 * 2**20)
     cluster.wait_for_nodes()
     files = make_pictures(tmp_path / "in", COUNT)
     rows = list(jobs_of(files, {5: "fail", 7: "abstain"}))
     calm = Batch(tmp_path / "calm", TaskSpec("find", {}, {}, target=TARGET), rows, Conduct(0, 2))
     calm.run()
-    batch = replace(calm, out=tmp_path / "out", conduct=Conduct(3, 1))
+    url = (tmp_path / "far").as_uri() if far else None
+    batch = replace(calm, out=tmp_path / "out", conduct=Conduct(3, 1), url=url)
     seen: list[str] = []
 
     def heard(row: dict[str, Any], _: Any) -> None:
@@ -62,4 +65,12 @@ def test_two_nodes_one_killed(tmp_path: Path, cluster: Any) -> None:
     assert sorted(seen) == [path.stem for path in files]
     exports = [export(labelled(tmp_path / name), "coco", tmp_path / f"{name}.json") for name in ("calm", "out")]
     assert exports[0].read_bytes() == exports[1].read_bytes()
+    if far:
+        items = [files_of(tmp_path / name / "items") for name in ("calm", "far")]
+        assert items[0] == items[1]
+        batch = replace(batch, out=tmp_path / "another machine's")
     assert batch.run()["finished_before"] == COUNT - 1
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

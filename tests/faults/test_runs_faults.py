@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from maskwright.errors import StorageError
+from maskwright.errors import RunLocked, StorageError
 from maskwright.media.exports import export
 from maskwright.runs.batch import Batch
 from maskwright.runs.ledger import Ledger
@@ -25,22 +27,24 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from run_tasks import TARGET, jobs_of
+from maskwright.runs import mirror
 from maskwright.runs.batch import Batch
 from maskwright.runs.pool import Conduct
 from maskwright.runs.task import TaskSpec
-folder, workers = Path(sys.argv[1]), int(sys.argv[2])
+mirror._LOT_ITEMS = 2
+folder, workers, url = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None
 rows = list(jobs_of(sorted((folder / "in").glob("*.png"))))
-batch = Batch(folder / "out", TaskSpec("find", {}, {}, target=TARGET), rows, Conduct(workers, 2))
+batch = Batch(folder / "out", TaskSpec("find", {}, {}, target=TARGET), rows, Conduct(workers, 2), url=url)
 summary = batch.run(lambda row, tally: print(row["id"], flush=True))
 os._exit(summary["exit_code"])
 """
-COUNT = 12
+COUNT, MANY = 12, 80
 
 
-def start(folder: Path, workers: int = 0) -> subprocess.Popen[str]:
+def start(folder: Path, workers: int = 0, url: str = "") -> subprocess.Popen[str]:
     """A batch in a process of its own that prints the id of each item as it is done."""
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), str(workers)],
+        [sys.executable, "-c", SCRIPT, str(folder), str(workers), url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -96,6 +100,34 @@ def test_a_killed_batch_resumes_to_the_same_results(tmp_path: Path, workers: int
     ledger = Ledger(tmp_path / "out/ledger.sqlite")
     assert max(entry.attempt for entry in ledger) <= 2
     ledger.close()
+
+
+@pytest.mark.parametrize(("workers", "after", "same_machine"), [(0, 3, True), (0, 9, False), (2, 6, True)])
+def test_a_killed_batch_at_a_url_resumes_to_the_same_results(
+    tmp_path: Path, workers: int, after: int, same_machine: bool
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed (pip install 'maskwright[remote]')")
+    make_pictures(tmp_path / "in", MANY)
+    url = (tmp_path / "far").as_uri()
+    process = start(tmp_path, workers, url)
+    wait_for(process, after)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    sent = len(list((tmp_path / "far/items").glob("*/manifest.json")))
+    assert (tmp_path / "far/.lock").exists() and after - 2 <= sent < MANY
+    if not same_machine:  # the lock of a machine that is gone has to be removed by hand; so the error says
+        shutil.rmtree(tmp_path / "out")
+        other = replace(batch(tmp_path, "elsewhere"), url=url)
+        with pytest.raises(RunLocked, match="in use"):
+            other.run()
+        (tmp_path / "far/.lock").unlink()
+    summary = replace(batch(tmp_path, "out" if same_machine else "elsewhere"), url=url).run()
+    assert (summary["done"], summary["left"]) == (MANY, 0)
+    assert summary["finished_before"] >= (after if same_machine else sent)
+    batch(tmp_path, "calm").run()
+    items = [{p.relative_to(f).as_posix(): p.read_bytes() for p in f.rglob("*") if p.is_file()}
+             for f in (tmp_path / "far/items", tmp_path / "calm/items")]  # fmt: skip
+    assert items[0] == items[1] and not (tmp_path / "far/.lock").exists()
 
 
 @pytest.mark.parametrize(("workers", "times", "code"), [(0, 1, 7), (2, 1, 7), (0, 2, 7), (2, 2, 7)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maskwright.cli.options import json_option, print_json, read_settings, settings_options
+from maskwright.cli.options import json_option, print_json, read_settings, run_place, settings_options
 
 if TYPE_CHECKING:
     from maskwright.runs.batch import Batch
@@ -21,7 +21,7 @@ _CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd
 
 @click.command("batch")
 @click.argument("source")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="The run folder [default: SOURCE-run].")
+@click.option("-o", "--out", type=run_place, help="The run folder, or a URL [default: SOURCE-run].")
 @click.option("--do", "kind", type=click.Choice(KINDS), help="What to do [default: what the rows fit].")
 @click.option("--phrase", help="One phrase for all.")
 @click.option("--target", help="One target for all (sculpt).")
@@ -92,7 +92,9 @@ def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> B
     from maskwright.assemble.batching import asks, make_spec
     from maskwright.config.runs import RunsSettings
     from maskwright.config.settings import merge, resolve
-    from maskwright.runs.batch import Batch
+    from maskwright.errors import BadSettings
+    from maskwright.plumbing.store import is_url
+    from maskwright.runs.batch import Batch, place_of
 
     settings = read_settings(options["preset"], options["config"], options["assignments"])
     if options["vlm"]:
@@ -104,12 +106,14 @@ def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> B
         settings = resolve(values, preset=settings.preset, environment={})
     runs = settings.section(RunsSettings)
     given = {name: options[name] for name in _CONDUCT if options[name] is not None}
-    out = options["out"] or Path(f"{Path(source).stem or 'batch'}-run")
+    out, url = place_of(options["out"] or Path(f"{Path(source).stem or 'batch'}-run"))
     conduct = {**runs.model_dump(), **given}
+    if is_url(options["replay"]):
+        raise BadSettings("--replay takes a run folder on this machine.", "Copy the run folder here first.")
     replay = None if options["replay"] is None else str(Path(options["replay"]).absolute())
     conduct |= {"record": str(out.absolute()), "replay": replay}
     spec = make_spec(kind, settings, conduct)
-    return Batch(out, spec, rows, conduct_of(runs, options, asking=asks(spec)), options["wait_s"])
+    return Batch(out, spec, rows, conduct_of(runs, options, asking=asks(spec)), options["wait_s"], url)
 
 
 def conduct_of(runs: Any, options: dict[str, Any], *, asking: bool) -> Any:
@@ -131,7 +135,7 @@ def tell_plan(made: Batch, *, as_json: bool) -> None:
     from maskwright.runs.jobs import BadRow
 
     bad = [row for row in made.rows if isinstance(row, BadRow)]
-    plan = {"out": str(made.out), "do": made.spec.kind, "items": len(made.rows), "unusable": len(bad)}
+    plan = {"out": where(made), "do": made.spec.kind, "items": len(made.rows), "unusable": len(bad)}
     plan |= estimate(made.spec, len(made.rows) - len(bad))
     if as_json:
         print_json({**plan, "ids": [row.id for row in made.rows], "errors": {row.id: row.error for row in bad}})
@@ -142,6 +146,13 @@ def tell_plan(made: Batch, *, as_json: bool) -> None:
         click.echo(f"... and {len(made.rows) - 20} more")
     for name, value in plan.items():
         click.echo(f"{name:15} {value}")
+
+
+def where(made: Batch) -> str:
+    """The run folder as it may be shown."""
+    from maskwright.plumbing.store import shown
+
+    return shown(made.url or str(made.out))
 
 
 def run_and_tell(made: Batch, *, as_json: bool, cluster: dict[str, Any] | None = None) -> None:
@@ -159,7 +170,7 @@ def run_and_tell(made: Batch, *, as_json: bool, cluster: dict[str, Any] | None =
         print_json(summary)
     else:
         click.echo(table(summary))
-        click.echo(f"{'results':9} {made.out}")
+        click.echo(f"{'results':9} {where(made)}")
     if summary["exit_code"]:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,12 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from maskwright.errors import BadSettings
 
+
+class RunPlace(click.Path):
+    """A run folder: a path here, or a URL, which stays a text."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from maskwright.plumbing.store import is_url
+
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+run_place = RunPlace(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

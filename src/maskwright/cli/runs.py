@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from maskwright.cli.options import json_option, print_json
+from maskwright.cli.options import RunPlace, json_option, print_json, run_place
 
 FORMS = ("coco", "coco-polygons", "yolo", "label-studio", "cvat", "labelme", "png", "parquet")
-_folder = click.argument("folder", type=click.Path(path_type=Path))
+_folder = click.argument("folder", type=run_place)
 
 
 @click.group("runs")
@@ -20,9 +20,9 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True), default=Path())
+@click.argument("folder", type=RunPlace(path_type=Path, exists=True), default=Path())
 @json_option
-def list_(folder: Path, as_json: bool) -> None:
+def list_(folder: str | Path, as_json: bool) -> None:
     """Runs in FOLDER [default: here] and directly below it."""
     from maskwright.runs.reading import list_runs
 
@@ -45,7 +45,7 @@ def _counted(row: dict[str, Any]) -> str:
 @runs.command("show")
 @_folder
 @json_option
-def show(folder: Path, as_json: bool) -> None:
+def show(folder: str | Path, as_json: bool) -> None:
     """What a run was asked, how far it is, what failed."""
     from maskwright.cli.progress import table
     from maskwright.runs.reading import show_run
@@ -68,7 +68,7 @@ def show(folder: Path, as_json: bool) -> None:
 @_folder
 @click.option("--workers", type=int, help="Processes, instead of as before.")
 @json_option
-def resume(folder: Path, workers: int | None, as_json: bool) -> None:
+def resume(folder: str | Path, workers: int | None, as_json: bool) -> None:
     """Does what is not finished in a batch's run folder."""
     from dataclasses import replace
 
@@ -87,7 +87,7 @@ def resume(folder: Path, workers: int | None, as_json: bool) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A new file or folder.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @json_option
-def export_(folder: Path, form: str, out: Path, overwrite: bool, as_json: bool) -> None:
+def export_(folder: str | Path, form: str, out: Path, overwrite: bool, as_json: bool) -> None:
     """Writes a run's masks for another tool."""
     from maskwright.media.exports import export
     from maskwright.runs.reading import labelled
@@ -100,10 +100,10 @@ def export_(folder: Path, form: str, out: Path, overwrite: bool, as_json: bool) 
 
 
 @runs.command("diff")
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("first", type=run_place)
+@click.argument("second", type=run_place)
 @json_option
-def diff(first: Path, second: Path, as_json: bool) -> None:
+def diff(first: str | Path, second: str | Path, as_json: bool) -> None:
     """What differs between two runs."""
     from maskwright.runs.reading import compare
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from maskwright.errors import InputError, MissingWeights, WeightsError
 from maskwright.models.inspection import inspect_file
-from maskwright.plumbing.files import read_json, write_json
+from maskwright.plumbing.files import cache_folder, read_json, write_json
 from maskwright.plumbing.hashes import hash_file
 
 FOLDER_VARIABLE = "MASKWRIGHT_WEIGHTS"
@@ -90,7 +90,7 @@ def weights_folder(chosen: str | Path | None = None) -> Path:
     named = chosen or os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "maskwright" / "weights"
+    return cache_folder("weights")
 
 
 def is_offline() -> bool:

@@ -17,6 +17,11 @@ from maskwright.errors import InputError, StorageError
 _TEMPORARY = ".part-"
 
 
+def cache_folder(name: str) -> Path:
+    """A folder of ours in the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "maskwright" / name
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary Path beside `path` with its suffix; renamed to it on success, removed on failure.

@@ -8,16 +8,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from maskwright.errors import InputError, RunMismatch
 from maskwright.plumbing.files import read_json, write_json, write_text
-from maskwright.runs.folder import ABOUT, RunFolder
+from maskwright.plumbing.store import is_url
+from maskwright.runs.folder import RunFolder
 from maskwright.runs.items import Row
 from maskwright.runs.jobs import BadRow, Job, Rows
+from maskwright.runs.mirror import ABOUT, at_hand, working_copy
 from maskwright.runs.pool import Conduct, Pool
 from maskwright.runs.summary import Tally
 from maskwright.runs.task import TaskSpec
@@ -25,23 +27,27 @@ from maskwright.runs.task import TaskSpec
 JOBS, SUMMARY = "jobs.jsonl", "summary.json"
 KIND = "batch"
 OnRow = Callable[[Row, Tally], None]
+MakePool = Callable[[RunFolder, TaskSpec, Conduct], Pool]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be done: rows, a task, how, and where."""
+    """What is to be done: rows, a task, how, and where: in the folder `out`, which is the working copy of the run
+    folder at `url` where there is one (`mirror.working_copy` names it)."""
 
     out: Path
     spec: TaskSpec
     rows: Rows
     conduct: Conduct = field(default_factory=Conduct)
     wait_s: float = 0.0
+    url: str | None = None
 
-    def run(self, on_row: OnRow | None = None) -> dict[str, Any]:
-        """Works what is not finished yet; returns summary.json's value. Ctrl-C once finishes what is in hand, twice
-        stops. Raises RunLocked, RunMismatch, StorageError, and the errors of loading models."""
+    def run(self, on_row: OnRow | None = None, *, on: str = "local", make_pool: MakePool = Pool) -> dict[str, Any]:
+        """Works what is not finished yet, in this machine's pool or another; returns summary.json's value. Ctrl-C once
+        finishes what is in hand, twice stops. Raises RunLocked, RunMismatch, StorageError, and the errors of loading
+        models."""
         settings = {"task": self.spec.kind, **self.spec.settings}
-        about = {"spec": self.spec.to_json(), "conduct": vars(self.conduct), "items": len(self.rows)}
+        about = {"spec": self.spec.to_json(), "conduct": vars(self.conduct), "items": len(self.rows), "on": on}
         tally = Tally(len(self.rows))
 
         def heard(row: Row) -> None:
@@ -49,10 +55,11 @@ class Batch:
             if on_row is not None:
                 on_row(row, tally)
 
-        with RunFolder(self.out, f"{KIND}-{self.spec.kind}", settings, about=about, wait_s=self.wait_s) as run:
+        kind = f"{KIND}-{self.spec.kind}"
+        with RunFolder(self.out, kind, settings, about=about, wait_s=self.wait_s, url=self.url) as run:
             write_text(self.out / JOBS, "".join(json.dumps(row_to_json(row)) + "\n" for row in self.rows))
             run.event("begun", items=len(self.rows))
-            pool = Pool(run, self.spec, self.conduct)
+            pool = make_pool(run, self.spec, self.conduct)
             with interrupts(pool):
                 pool.work(self.rows, heard)
             summary = tally.to_json(pool.stopped_by)
@@ -62,13 +69,21 @@ class Batch:
 
 
 def open_batch(folder: str | Path) -> Batch:
-    """The batch that a run folder holds; raises InputError, RunMismatch."""
-    folder = Path(folder)
-    about = read_about(folder)
+    """The batch that a run folder, here or at a URL, holds; raises InputError, RunMismatch, StorageError."""
+    with at_hand(folder) as here:
+        about, rows = read_about(here), read_rows(here)
     if not str(about.get("kind", "")).startswith(KIND):
         raise RunMismatch(f"{folder} holds a run of kind {about.get('kind')}.", "Resume it with its own command.")
     spec, conduct = TaskSpec(**about["spec"]), Conduct(**about["conduct"])
-    return Batch(folder, spec, read_rows(folder), conduct)
+    out, url = place_of(folder)
+    if spec.conduct.get("record"):
+        spec = replace(spec, conduct={**spec.conduct, "record": str(out.absolute())})
+    return Batch(out, spec, rows, conduct, url=url)
+
+
+def place_of(folder: str | Path) -> tuple[Path, str | None]:
+    """Where to work, and the URL where the run folder really is, if it is at one."""
+    return (working_copy(str(folder)), str(folder)) if is_url(folder) else (Path(folder), None)
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -83,6 +98,8 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 def read_rows(folder: Path) -> Rows:
     """The rows a run folder was made from."""
+    if not (folder / JOBS).is_file():
+        raise InputError(f"{folder} has no {JOBS}.", "Run the batch again with its original input.")
     rows: Rows = []
     for line in (folder / JOBS).read_text(encoding="utf-8").splitlines():
         value = json.loads(line)

@@ -19,10 +19,12 @@ from maskwright.errors import InputError, RunLocked, RunMismatch
 from maskwright.plumbing.files import read_json, remove_leftovers, storage_errors, write_json
 from maskwright.plumbing.hashes import hash_value
 from maskwright.plumbing.log import redact
+from maskwright.plumbing.store import is_url
 from maskwright.runs.ledger import Ledger
+from maskwright.runs.mirror import ABOUT, LOCK, Mirror
 from maskwright.runs.steps import remove_scratch
 
-ABOUT = "run.json"
+_SPOILT_URL = re.compile(r"[a-z][a-z0-9+.\-]+:/[^/]")
 _ID = re.compile(r"[^A-Za-z0-9._一-鿿-]+")
 
 
@@ -70,9 +72,14 @@ class RunFolder:
         *,
         about: Mapping[str, Any] | None = None,
         wait_s: float = 0.0,
+        url: str | None = None,
     ) -> None:
-        """`about`: more to write into run.json; `wait_s`: how long to wait for a process that uses the folder."""
+        """`about`: more to write into run.json; `wait_s`: how long to wait for a process that uses the folder; `url`:
+        where the folder really is, `path` then being this machine's working copy of it."""
         self.path = Path(path)
+        if is_url(path) or _SPOILT_URL.match(str(path)):
+            raise InputError(f"{path}: this run folder has to be a path here.", "Only batches are kept at a URL.")
+        self.mirror = None if url is None else Mirror(url, self.path)
         self.kind, self.settings = kind, dict(settings)
         self._about, self._wait_s = dict(about or {}), wait_s
         self._lock: IO[str] | None = None
@@ -84,16 +91,39 @@ class RunFolder:
         try:
             remove_leftovers(self.path)
             remove_scratch(self.path / "items")
-            self._write_about()
-            self.ledger = Ledger(self.path / "ledger.sqlite")
+            if self.mirror is not None:
+                self.mirror.open(self._wait_s)
+            self._begin()
         except BaseException:
             self._release()
             raise
         return self
 
+    def _begin(self) -> None:
+        try:
+            self._write_about()
+            self.ledger = Ledger(self.path / "ledger.sqlite")
+        except BaseException:
+            if self.mirror is not None:
+                self.mirror.abandon()
+            raise
+
     def __exit__(self, *_: object) -> None:
         self.ledger.close()
-        self._release()
+        try:
+            if self.mirror is not None:
+                self.mirror.close()
+        finally:
+            self._release()
+
+    def settled(self, id_: str, *, worked: bool = True) -> None:
+        """An item has ended (`worked`: now, not before): of a run folder at a URL, it is sent there."""
+        if self.mirror is None:
+            return
+        self.mirror.note(id_, worked=worked)
+        trouble = self.mirror.send_if_due()
+        if trouble is not None:
+            self.event("unsent", why=trouble)
 
     def item(self, id_: str) -> Path:
         """The folder of one item, made if it is not there."""
@@ -131,7 +161,7 @@ class RunFolder:
         write_json(about, {**value, **redact(self._about)})
 
     def _take_lock(self) -> None:
-        stream = (self.path / ".lock").open("a+", encoding="utf-8")
+        stream = (self.path / LOCK).open("a+", encoding="utf-8")
         until = time.monotonic() + self._wait_s
         while True:
             try:

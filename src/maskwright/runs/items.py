@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from maskwright.runs.steps import Step
 from maskwright.runs.task import Outcome, Task, TaskSpec
 from maskwright.values import Image
 
-RESULT = "result.json"
+RESULT, MASK = "result.json", "mask.png"
 FINISHED = ("done", "abstained")
 Row = dict[str, Any]
 
@@ -39,6 +40,13 @@ def finished(spec: TaskSpec, job: Job, items: Path) -> Row | None:
     """The result of a job that is finished and still matches its inputs, settings and outputs; None otherwise."""
     step = _step(spec, job, items)
     return {**read_json(step.path / RESULT), "skipped": True} if step.is_done() else None
+
+
+def keys_of(spec: TaskSpec, jobs: Iterable[Job], items: Path) -> Iterator[tuple[str, str]]:
+    """(id, key of its step) of each job whose inputs can be read."""
+    for job in jobs:
+        with suppress(MaskwrightError):
+            yield job.id, _step(spec, job, items).key
 
 
 def _step(spec: TaskSpec, job: Job, items: Path) -> Step:
@@ -125,7 +133,7 @@ def _written(spec: TaskSpec, job: Job, outcome: Outcome, image: Image, out: Path
     """Writes mask, overlay, trace, what the task adds, and result.json."""
     mask = outcome.mask
     if mask is not None:
-        save_mask(out / "mask.png", mask)
+        save_mask(out / MASK, mask)
         if spec.conduct.get("overlays", True):
             save_image(out / "overlay.png", overlay(image, mask))
     if outcome.trace is not None:
@@ -135,7 +143,7 @@ def _written(spec: TaskSpec, job: Job, outcome: Outcome, image: Image, out: Path
     row = {
         **_empty(job.id, spec.kind),
         "status": outcome.status,
-        "mask": None if mask is None else "mask.png",
+        "mask": None if mask is None else MASK,
         "score": outcome.score,
         "cost": outcome.cost.to_json(),
         "engines": dict(outcome.engines),

@@ -13,7 +13,7 @@ from typing import Any
 from maskwright.errors import MaskwrightError, WorkerError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.runs.folder import RunFolder
-from maskwright.runs.items import FINISHED, Row, bad_row, failed, finished
+from maskwright.runs.items import FINISHED, Row, bad_row, failed, finished, keys_of
 from maskwright.runs.jobs import BadRow, Job
 from maskwright.runs.lanes import Lane, Message, ProcessLane, ThreadLane, fault_of
 from maskwright.runs.task import TaskSpec
@@ -63,6 +63,8 @@ class Pool:
         self._on_row = on_row or self._on_row
         if self._conduct.max_seconds is not None:
             self._until = time.monotonic() + self._conduct.max_seconds
+        rows = list(rows)
+        self._bring(row for row in rows if isinstance(row, Job))
         for row in rows:
             if isinstance(row, BadRow):
                 self._take(bad_row(row, self._items, self._spec.kind))
@@ -70,12 +72,21 @@ class Pool:
                 self._take(known)
             else:
                 self._waiting.append(row)
+        if self._waiting:
+            self._work_waiting()
+
+    def _work_waiting(self) -> None:
         try:
-            if self._waiting:
-                self._open_lanes()
-                self._conduct_all()
+            self._open_lanes()
+            self._conduct_all()
         finally:
             self._close_lanes()
+
+    def _bring(self, jobs: Iterable[Job]) -> None:
+        """Of a run folder at a URL: what is finished there is brought here, and known to the ledger."""
+        if self._run.mirror is not None:
+            for id_ in self._run.mirror.bring(keys_of(self._spec, jobs, self._items)):
+                self._run.ledger.note(id_, self._spec.kind, FINISHED[0])
 
     def _finished(self, job: Job) -> Row | None:
         """What the ledger has as finished, looked at here: then nothing need be loaded for it."""
@@ -138,6 +149,7 @@ class Pool:
         self._run.ledger.note(row["id"], self._spec.kind, row["status"], counters=counters, error=row.get("error"))
         if not row.get("skipped"):
             self._run.event("item", id=row["id"], status=row["status"], error=row.get("error"))
+        self._run.settled(row["id"], worked=not row.get("skipped"))
         self._on_row(row)
 
     def _replace(self, lane: Lane, why: str) -> None:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import BadImage, MaskwrightError, MissingPackage, WorkerError
-from maskwright.plumbing.files import storage_errors, write_json, write_text
-from maskwright.runs.batch import JOBS, KIND, SUMMARY, Batch, OnRow, row_to_json
+from maskwright.plumbing.files import storage_errors
+from maskwright.plumbing.store import is_url, read_url
+from maskwright.runs.batch import Batch, OnRow
 from maskwright.runs.folder import RunFolder
-from maskwright.runs.items import Row, bad_row, failed, finished, run_item
-from maskwright.runs.jobs import BadRow, Job
-from maskwright.runs.summary import Tally
+from maskwright.runs.items import Row, failed, run_item
+from maskwright.runs.jobs import Job
+from maskwright.runs.pool import Conduct, Pool
 from maskwright.runs.task import TaskSpec
 
 
@@ -41,8 +42,9 @@ class ItemWorker:
             folder = Path(text)
             try:
                 local = _local(job, row, folder)
-            except OSError as error:
-                bad = BadImage(f"{job.image} cannot be read ({error}).", "Check the path.")
+            except (OSError, MaskwrightError) as error:
+                said = BadImage(f"{job.image} cannot be read ({error}).", "Check the path.")
+                bad = error if isinstance(error, MaskwrightError) else said
                 result = failed(job.id, bad, folder / "items", self._spec.kind, image=job.image)
             else:
                 result = run_item(self._spec, self._task, local, folder / "items", shown_image=job.image)
@@ -57,20 +59,11 @@ def run_on_ray(
     `gpus`: share of a GPU for each actor. Raises MissingPackage, WorkerError, RunLocked.
     """
     ray = _started(address)
-    tally = Tally(len(batch.rows))
-    settings = {"task": batch.spec.kind, **batch.spec.settings}
-    about = {"spec": batch.spec.to_json(), "conduct": vars(batch.conduct), "items": len(batch.rows), "on": "ray"}
-    with RunFolder(batch.out, f"{KIND}-{batch.spec.kind}", settings, about=about, wait_s=batch.wait_s) as run:
-        write_text(batch.out / JOBS, "".join(json.dumps(row_to_json(row)) + "\n" for row in batch.rows))
-        for row in _all_rows(ray, batch, run, gpus):
-            counters = {"cost": row.get("cost", {}), "degraded": row.get("degraded", [])}
-            run.ledger.note(row["id"], batch.spec.kind, row["status"], counters=counters, error=row.get("error"))
-            tally.add(row)
-            if on_row is not None:
-                on_row(row, tally)
-        summary = tally.to_json()
-        write_json(batch.out / SUMMARY, summary)
-    return summary
+
+    def pool(run: RunFolder, spec: TaskSpec, conduct: Conduct) -> Pool:
+        return RayPool(run, spec, conduct, ray, gpus)
+
+    return batch.run(on_row, on="ray", make_pool=pool)
 
 
 def _started(address: str | None) -> Any:
@@ -86,59 +79,53 @@ def _started(address: str | None) -> Any:
     return ray
 
 
-def _all_rows(ray: Any, batch: Batch, run: RunFolder, gpus: float) -> Iterator[Row]:
-    """Results of bad rows, of what is finished, and of what the cluster works, as they come."""
-    items = run.path / "items"
-    waiting: list[Job] = []
-    for row in batch.rows:
-        if isinstance(row, BadRow):
-            yield bad_row(row, items, batch.spec.kind)
-            continue
-        known = _known(batch.spec, row, items)
-        if known is not None:
-            yield known
-        else:
-            waiting.append(row)
-    if waiting:
-        yield from _worked(ray, batch, waiting, items, gpus)
+class RayPool(Pool):
+    """The pool of a cluster: the ledger, the run folder and what is finished are seen to here, items worked there."""
 
+    def __init__(self, run: RunFolder, spec: TaskSpec, conduct: Conduct, ray: Any, gpus: float) -> None:
+        super().__init__(run, spec, conduct)
+        self._ray, self._gpus = ray, gpus
 
-def _known(spec: TaskSpec, job: Job, items: Path) -> Row | None:
-    try:
-        return finished(spec, job, items)
-    except MaskwrightError:
-        return None
+    def _work_waiting(self) -> None:
+        from ray.exceptions import RayError
 
+        try:
+            for answer in self._answers():
+                self._take(_settled(answer, self._items))
+                if self._should_stop():
+                    return
+        except RayError as error:
+            said = str(error).strip().splitlines()[-1][:300]
+            raise WorkerError(
+                f"the Ray cluster failed: {said}", "Finished items are kept; run the same again."
+            ) from error
 
-def _worked(cluster: Any, batch: Batch, waiting: list[Job], items: Path, gpus: float) -> Iterator[Row]:
-    import ray.data
-    from ray.exceptions import RayError
+    def _answers(self) -> Iterator[dict[str, Any]]:
+        """What actors made of the jobs that wait, as it comes."""
+        import ray.data
 
-    actors = max(1, batch.conduct.workers or int(cluster.cluster_resources().get("CPU", 1)))
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    rows = ray.data.from_items(
-        [{"job": json.dumps(job.to_json())} for job in waiting], override_num_blocks=len(waiting)
-    )
-    worked = rows.map(_with_bytes).map(
-        ItemWorker,
-        fn_constructor_args=(batch.spec.to_json(),),
-        concurrency=(1, actors),
-        num_cpus=1,
-        num_gpus=gpus or None,
-    )
-    try:
-        for answer in worked.iter_rows():
-            yield _settled(answer, items)
-    except RayError as error:
-        said = str(error).strip().splitlines()[-1][:300]
-        raise WorkerError(f"the Ray cluster failed: {said}", "Finished items are kept; run the same again.") from error
+        if self._should_stop():
+            return
+        actors = max(1, self._conduct.workers or int(self._ray.cluster_resources().get("CPU", 1)))
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        rows = ray.data.from_items(
+            [{"job": json.dumps(job.to_json())} for job in self._waiting], override_num_blocks=len(self._waiting)
+        )
+        worked = rows.map(_with_bytes).map(
+            ItemWorker,
+            fn_constructor_args=(self._spec.to_json(),),
+            concurrency=(1, actors),
+            num_cpus=1,
+            num_gpus=self._gpus or None,
+        )
+        yield from worked.iter_rows()
 
 
 def _with_bytes(row: dict[str, Any]) -> dict[str, Any]:
     """The job's files beside it. An actor reads what is not here (a URL) by itself."""
     job = json.loads(row["job"])
-    found = {name: Path(job[name]) for name in ("image", "mask") if job.get(name) and "://" not in job[name]}
+    found = {name: Path(job[name]) for name in ("image", "mask") if job.get(name) and not is_url(job[name])}
     data = {name: path.read_bytes() for name, path in found.items() if path.is_file()}
     return {**row, "image": data.get("image", b""), "mask": data.get("mask", b"")}
 
@@ -157,13 +144,7 @@ def _local(job: Job, row: dict[str, Any], folder: Path) -> Job:
 
 
 def _fetched(source: str) -> bytes:
-    if "://" not in source:
-        return Path(source).read_bytes()
-    import fsspec
-
-    with fsspec.open(source, "rb") as stream:
-        data: bytes = stream.read()
-    return data
+    return read_url(source) if is_url(source) else Path(source).read_bytes()
 
 
 def _packed(folder: Path) -> bytes:

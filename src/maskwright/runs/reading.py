@@ -12,13 +12,16 @@ from maskwright.errors import InputError, MaskwrightError
 from maskwright.media.exports import LabelledMask
 from maskwright.media.images import open_mask
 from maskwright.plumbing.files import read_json
+from maskwright.plumbing.store import is_url, shown
 from maskwright.runs.batch import JOBS, SUMMARY, read_about
-from maskwright.runs.folder import ABOUT
-from maskwright.runs.items import RESULT
+from maskwright.runs.items import MASK, RESULT
+from maskwright.runs.mirror import ABOUT, at_hand, run_urls
 
 
 def list_runs(folder: str | Path) -> list[dict[str, Any]]:
-    """Every run in or directly below a folder: path, kind, when, items, counts."""
+    """Every run in or directly below a folder or URL: path, kind, when, items, counts."""
+    if is_url(folder):
+        return [row for url in run_urls(str(folder)) for row in _listed_there(url)]
     folder = Path(folder)
     places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())] if folder.is_dir() else []
     found = []
@@ -30,13 +33,18 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
     return found
 
 
+def _listed_there(url: str) -> list[dict[str, Any]]:
+    with at_hand(url, RESULT) as here:
+        return [{**row, "path": shown(url)} for row in list_runs(here)]
+
+
 def show_run(folder: str | Path) -> dict[str, Any]:
     """About a run, its summary if it ended, its counts now, and what failed."""
-    folder = Path(folder)
-    about = read_about(folder)
-    summary = read_json(folder / SUMMARY) if (folder / SUMMARY).is_file() else None
-    failures = [{"id": r["id"], "error": r.get("error")} for r in results(folder) if r["status"] == "failed"]
-    return {"path": str(folder), "about": about, "summary": summary, "counts": _counts(folder), "failures": failures}
+    with at_hand(folder, RESULT) as here:
+        about, counts = read_about(here), _counts(here)
+        summary = read_json(here / SUMMARY) if (here / SUMMARY).is_file() else None
+        failures = [{"id": r["id"], "error": r.get("error")} for r in results(here) if r["status"] == "failed"]
+    return {"path": shown(str(folder)), "about": about, "summary": summary, "counts": counts, "failures": failures}
 
 
 def results(folder: str | Path) -> Iterator[dict[str, Any]]:
@@ -53,17 +61,21 @@ def results(folder: str | Path) -> Iterator[dict[str, Any]]:
 
 def labelled(folder: str | Path) -> Iterator[LabelledMask]:
     """The masks of a run for media.exports.export, in the order of the batch."""
-    folder = Path(folder)
-    for row in results(folder):
-        if row["status"] != "done" or not row.get("mask"):
-            continue
-        mask = open_mask(folder / "items" / row["id"] / row["mask"])
-        yield LabelledMask(row["id"], row["image"], mask, row.get("label") or "object", row.get("score"))
+    with at_hand(folder, RESULT, MASK) as here:
+        for row in results(here):
+            if row["status"] != "done" or not row.get("mask"):
+                continue
+            mask = open_mask(here / "items" / row["id"] / row["mask"])
+            yield LabelledMask(row["id"], row["image"], mask, row.get("label") or "object", row.get("score"))
 
 
 def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
     """What differs between two runs: settings, items only in one, and items whose status or mask differ (with IoU)."""
-    one, two = Path(first), Path(second)
+    with at_hand(first, RESULT, MASK) as one, at_hand(second, RESULT, MASK) as two:
+        return _compared(one, two)
+
+
+def _compared(one: Path, two: Path) -> dict[str, Any]:
     about = read_about(one), read_about(two)
     rows = {r["id"]: r for r in results(one)}, {r["id"]: r for r in results(two)}
     both = [id_ for id_ in rows[0] if id_ in rows[1]]
