@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from maskwright.config.settings import resolve
+from maskwright.config.settings import Settings
 from maskwright.errors import BadImage, BadMask, Busy, Cancelled, InputError
 from maskwright.models.segmenters.fake import FakeSegmenter
 from maskwright.studio import marking
@@ -24,15 +24,6 @@ from maskwright.studio.lanes import Lane, SingleLock, working_for
 from maskwright.studio.sessions import Board, Sessions
 from maskwright.studio.texts import TEXTS, language_of, say
 from maskwright.values import Box, Image, Mask, Prompt
-
-FAKES = {"models": {"segmenter": "fake", "ranker": "fake"}, "find": {"proposers": ["fake"]}}
-
-
-@pytest.fixture
-def lane() -> Iterator[Lane]:
-    made = Lane("test", limit=8)
-    yield made
-    made.close()
 
 
 def _together(works: Sequence[Any]) -> list[Any]:
@@ -188,13 +179,6 @@ def test_eight_threads_get_what_a_lone_user_gets(disc: tuple[Image, Mask]) -> No
 # -- sessions
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(resolve(FAKES, environment={}), root=tmp_path / "studio")
-    yield made
-    made.close()
-
-
 def test_sessions_are_separate(desk: Desk, disc: tuple[Image, Mask]) -> None:
     first, second = desk.open(), desk.open()
     desk.open_picture(first, disc[0])
@@ -220,14 +204,13 @@ def test_a_made_up_session_is_a_new_one(desk: Desk, id_: str | None) -> None:
         desk.need(id_ or "")
 
 
-def test_a_session_survives_a_restart(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
-    settings = resolve(FAKES, environment={})
-    before = Desk(settings, root=tmp_path)
+def test_a_session_survives_a_restart(tmp_path: Path, fake_settings: Settings, disc: tuple[Image, Mask]) -> None:
+    before = Desk(fake_settings, root=tmp_path)
     session = before.open()
     before.open_picture(session, disc[0])
     board = before.click(session, (50, 45))
     before.close()
-    after = Desk(settings, root=tmp_path)
+    after = Desk(fake_settings, root=tmp_path)
     again = after.open(session.id)
     assert again.id == session.id
     assert again.picture == disc[0]
@@ -236,14 +219,15 @@ def test_a_session_survives_a_restart(tmp_path: Path, disc: tuple[Image, Mask]) 
     after.close()
 
 
-def test_a_damaged_session_is_replaced_by_a_new_one(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
-    settings = resolve(FAKES, environment={})
-    before = Desk(settings, root=tmp_path)
+def test_a_damaged_session_is_replaced_by_a_new_one(
+    tmp_path: Path, fake_settings: Settings, disc: tuple[Image, Mask]
+) -> None:
+    before = Desk(fake_settings, root=tmp_path)
     session = before.open()
     before.open_picture(session, disc[0])
     before.close()
     (tmp_path / session.id / "session.json").write_text("{")
-    after = Desk(settings, root=tmp_path)
+    after = Desk(fake_settings, root=tmp_path)
     assert after.open(session.id).id != session.id
     after.close()
 
@@ -454,15 +438,16 @@ def test_work_going_on_when_the_studio_stops_is_interrupted_not_stopped(tmp_path
     assert job.state == "interrupted"
 
 
-def test_a_job_s_link_opens_its_session_also_after_a_restart(tmp_path: Path, disc: tuple[Image, Mask]) -> None:
-    settings = resolve(FAKES, environment={})
-    before = Desk(settings, root=tmp_path)
+def test_a_job_s_link_opens_its_session_also_after_a_restart(
+    tmp_path: Path, fake_settings: Settings, disc: tuple[Image, Mask]
+) -> None:
+    before = Desk(fake_settings, root=tmp_path)
     session = before.open()
     before.open_picture(session, disc[0])
     job = _wait(before.jobs.start("lift", session.id, session.folder, lambda job: {"files": []}))
     assert before.open_by_job(job.id) is session
     before.close()
-    after = Desk(settings, root=tmp_path)
+    after = Desk(fake_settings, root=tmp_path)
     assert after.open_by_job(job.id).id == session.id
     for unknown in ("", "x" * 16, "../../etc/passwd", "*"):
         with pytest.raises(InputError, match="no such job"):

@@ -10,14 +10,13 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from maskwright.config.settings import resolve
 from maskwright.errors import Cancelled, InputError
 from maskwright.media.writing import write_clip
 from maskwright.plumbing.cancel import Cancel
@@ -32,22 +31,6 @@ from maskwright.studio.sculpting import need_round, refuse_round, sculpt_rounds,
 from maskwright.studio.sessions import newest
 from maskwright.studio.shaping import make_edit, take_apart
 from maskwright.values import Image, Mask
-
-FAKES = {"models": {"segmenter": "fake", "ranker": "fake"}, "find": {"proposers": ["fake"]}}
-
-
-@pytest.fixture
-def lane() -> Iterator[Lane]:
-    made = Lane("test", limit=8)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(resolve(FAKES, environment={}), root=tmp_path / "studio")
-    yield made
-    made.close()
 
 
 def _until(true: Callable[[], bool], seconds: float = 10.0) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from maskwright.errors import BadImage, BadMask, BadPrompt, InputError
-from maskwright.values import Box, Cost, Image, Mask, MaskStack, Prompt, Round, Trace, Window
+from maskwright.values import Box, Cost, Image, Mask, MaskStack, PackedMask, PackedMasks, Prompt, Round, Trace, Window
 
 bools = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
@@ -95,6 +95,34 @@ def test_stacks_of_different_sizes_are_refused() -> None:
     with pytest.raises(BadMask):
         MaskStack.of(np.zeros((1, 2, 3), bool)).iou(MaskStack.of(np.zeros((1, 3, 2), bool)))
     assert len(MaskStack.of([], size=(4, 3))) == 0
+
+
+@given(bools)
+@settings(max_examples=60, deadline=None)
+def test_packed_masks_come_back_as_they_were(array: NDArray[np.bool_]) -> None:
+    packed = PackedMask.of(Mask(array))
+    assert packed.unpack() == Mask(array)
+    assert not packed.unpack().array.flags.writeable
+    assert len(packed.data) <= array.size // 8 + 16, "noise, too, takes no more than its bits"
+
+
+def test_packed_masks_are_few_bytes_and_do_not_mind_one_who_looks_while_they_grow() -> None:
+    y, x = np.mgrid[:1080, :1920]
+    disc = Mask((x - 900) ** 2 + (y - 500) ** 2 < 300**2)
+    masks = PackedMasks()
+    masks[3] = disc
+    masks[0] = Mask.empty(1920, 1080)
+    for index in masks:
+        masks[index + 10] = disc
+    assert sorted(masks) == [0, 3, 10, 13]
+    assert masks[3] == masks[13] == disc
+    assert masks.nbytes < 4 * 8192
+    before = masks.copy()
+    del masks[3]
+    masks[0] = disc
+    assert (3 in before, 3 in masks, before[0].area) == (True, False, 0)
+    with pytest.raises(KeyError):
+        masks[3]
 
 
 @pytest.mark.parametrize(

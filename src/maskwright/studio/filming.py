@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from maskwright.assemble.erasing import erase
 from maskwright.erasing.job import PHASES, Progress
+from maskwright.erasing.preparing import Mapped
 from maskwright.errors import BadVideo, InputError
 from maskwright.media.pictures import mark, overlay
 from maskwright.media.videos import Clip, open_clip
@@ -22,7 +23,7 @@ from maskwright.studio.drawing import scaled, shown_scale
 from maskwright.studio.jobs import Job
 from maskwright.studio.keeping import save
 from maskwright.studio.sessions import Session
-from maskwright.values import Image, Mask, Prompt
+from maskwright.values import Image, Mask, PackedMasks, Prompt
 
 Click = tuple[float, float, int]
 
@@ -34,17 +35,18 @@ class Film:
     path: Path
     clip: Clip
     clicks: dict[int, list[Click]] = field(default_factory=dict)
-    given: dict[int, Mask] = field(default_factory=dict)
-    masks: dict[int, Mask] = field(default_factory=dict)
+    given: PackedMasks = field(default_factory=PackedMasks)
+    masks: PackedMasks = field(default_factory=PackedMasks)
+    """Packed, as those of a long HD clip would take gigabytes."""
     erased: Path | None = None
 
-    def need_masks(self) -> list[Mask]:
-        """One mask a frame; raises InputError when the object was not followed yet."""
+    def need_masks(self) -> Mapped[Mask]:
+        """One mask a frame, each unpacked when asked for; raises InputError when the object was not followed yet."""
         if len(self.masks) < len(self.clip):
             raise InputError(
                 "the object was not tracked through the clip yet.", "Click it on a frame, then press Track."
             )
-        return [self.masks[i] for i in range(len(self.clip))]
+        return Mapped(len(self.clip), self.masks.copy().__getitem__)
 
 
 def open_film(desk: Desk, session: Session, path: str | Path) -> Film:
@@ -148,7 +150,7 @@ def track(desk: Desk, session: Session) -> Job:
 def erase_film(desk: Desk, session: Session) -> Job:
     """Removes the tracked object, as a job whose run folder lies in the session's."""
     film = need_film(session)
-    masks = [mask.array for mask in film.need_masks()]
+    masks = film.need_masks()
 
     def work(job: Job) -> dict[str, Any]:
         tell = _teller(job)

@@ -2,7 +2,7 @@
 
 from maskwright.values.box import Box
 from maskwright.values.image import Image
-from maskwright.values.mask import Mask, MaskStack
+from maskwright.values.mask import Mask, MaskStack, PackedMask, PackedMasks
 from maskwright.values.prompt import Candidates, Embedding, Prompt, Proposals, Ranking
 from maskwright.values.trace import Cost, Round, Trace
 from maskwright.values.verdict import Abstain, Verdict
@@ -17,6 +17,8 @@ __all__ = [
     "Image",
     "Mask",
     "MaskStack",
+    "PackedMask",
+    "PackedMasks",
     "Prompt",
     "Proposals",
     "Ranking",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from maskwright.errors import BadPrompt
 from maskwright.models.trackers.lite_search import CLEARLY, STRANGE, Look, Step, far_step, look_of, near_step
 from maskwright.ports import Segmenter
-from maskwright.values import Image, Mask, Prompt
+from maskwright.values import Image, Mask, PackedMask, Prompt
 
 Frame = NDArray[np.uint8]
 Soft = NDArray[np.float32]
@@ -39,9 +39,13 @@ class LiteTracker:
         marks = self._marks(frames, prompts)
         first = min(marks)
         before = self._walk(frames, marks, range(first, -1, -1))
-        earlier = {index: masks for index, masks in before if index < first}
+        earlier = {
+            index: {name: PackedMask.of(mask) for name, mask in masks.items()}
+            for index, masks in before
+            if index < first
+        }
         for index in range(first):
-            yield index, earlier.pop(index)
+            yield index, {name: packed.unpack() for name, packed in earlier.pop(index).items()}
         yield from self._walk(frames, marks, range(first, len(frames)))
 
     def _marks(
