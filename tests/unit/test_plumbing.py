@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from maskwright.errors import BudgetSpent, Cancelled, EngineDown, EngineRefused, InputError, StorageError
+from maskwright.plumbing import cache as cache_module
 from maskwright.plumbing import retry as retry_module
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache, MemoryCache
@@ -88,6 +89,22 @@ def test_memory_cache_is_bounded_in_bytes_and_drops_the_oldest() -> None:
     assert cache.get("huge") is None
     cache.put("a", b"1")
     assert cache.used_bytes == 5
+
+
+def test_memory_cache_lets_go_of_what_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(cache_module.time, "monotonic", lambda: now)
+    cache = MemoryCache[bytes](10, len)
+    for key in "abc":
+        cache.put(key, b"12")
+        now += 10
+    assert cache.get("a") == b"12"  # used at 130
+    assert cache.expire(15.0) == 1, "b was put at 110 and c at 120"
+    assert [cache.get(key) is not None for key in "abc"] == [True, False, True]
+    assert (len(cache), cache.used_bytes) == (2, 4)
+    now += 1
+    assert cache.expire(0.0) == 2
+    assert (cache.expire(0.0), len(cache), cache.used_bytes) == (0, 0, 0)
 
 
 def test_disk_cache_survives_reopening_and_is_bounded(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from maskwright.assemble.loading import load
 from maskwright.config.settings import Settings, resolve
 from maskwright.models.catalogue import find_row
+from maskwright.models.onnx_pool import free_pool
 from maskwright.models.weights import card, cards, weights_folder
 
 _WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
@@ -53,6 +54,15 @@ class Engines:
         known = card(place).size if place in cards() else None
         size = _bytes_of(Path(place) if Path(place).is_dir() else weights_folder() / place) if known is None else known
         return round(1.2 * size / 2**20)
+
+    def forget(self, unused_s: float) -> int:
+        """Lets models go of what they keep of pictures nobody asked about for so long; returns how much there was."""
+        found = [getattr(model, "forget", None) for model in list(self._loaded.values())]
+        return sum(forget(unused_s) for forget in found if forget is not None)
+
+    def rest(self) -> None:
+        """Frees the memory that models keep for their next step."""
+        free_pool()
 
     def drop(self, kind: str) -> None:
         """Forgets the kind's model, and what is built on it, so that their memory can be freed; the next `get` loads

@@ -17,6 +17,7 @@ from typing import Any
 
 from maskwright.errors import InputError, MissingWeights, WeightsError
 from maskwright.models.inspection import inspect_file
+from maskwright.models.onnx_pool import sharing
 from maskwright.plumbing.files import cache_folder, read_json, write_json
 from maskwright.plumbing.hashes import hash_file
 
@@ -189,23 +190,11 @@ def onnx_session(path: str | Path, *, threads: int = 1) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    _share_memory()
-    options.add_session_config_entry("session.use_env_allocators", "1")
     options.enable_mem_pattern = False  # sizes differ from picture to picture: a plan for each would only be kept
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), sharing(options), providers=["CPUExecutionProvider"])
     except Exception as error:
         raise WeightsError(f"{path} cannot be loaded: {str(error)[:200]}", "Pull or install it again.") from error
-
-
-@cache
-def _share_memory() -> None:
-    """Lets all sessions of the process draw on one pool: each for itself would keep the most it ever needed."""
-    import onnxruntime
-
-    pool = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0,
-                                     onnxruntime.OrtMemType.DEFAULT)  # fmt: skip
-    onnxruntime.create_and_register_allocator(pool, onnxruntime.OrtArenaCfg(0, 1, -1, -1))
 
 
 def describe(known: WeightsCard) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class MemoryCache(Generic[T]):
 
     def __init__(self, max_bytes: int, size_of: Callable[[T], int]) -> None:
         self.max_bytes, self._size_of = max_bytes, size_of
-        self._values: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[T, int, float]] = OrderedDict()
         self._used = 0
         self._lock = threading.Lock()
 
@@ -29,8 +29,10 @@ class MemoryCache(Generic[T]):
         with self._lock:
             if key not in self._values:
                 return None
+            value, size, _ = self._values[key]
+            self._values[key] = (value, size, time.monotonic())
             self._values.move_to_end(key)
-            return self._values[key][0]
+            return value
 
     def put(self, key: Hashable, value: T) -> None:
         size = self._size_of(value)
@@ -38,10 +40,19 @@ class MemoryCache(Generic[T]):
             self._forget(key)
             if size > self.max_bytes:
                 return
-            self._values[key] = (value, size)
+            self._values[key] = (value, size, time.monotonic())
             self._used += size
             while self._used > self.max_bytes:
                 self._forget(next(iter(self._values)))
+
+    def expire(self, unused_s: float) -> int:
+        """Lets go of what nobody asked for in the last `unused_s` seconds; returns how many values."""
+        until, count = time.monotonic() - unused_s, 0
+        with self._lock:
+            while self._values and (oldest := next(iter(self._values.items())))[1][2] < until:
+                self._forget(oldest[0])
+                count += 1
+        return count
 
     def clear(self) -> None:
         with self._lock:

@@ -28,6 +28,7 @@ from maskwright.studio.jobs import Jobs
 from maskwright.studio.keeping import restore, save
 from maskwright.studio.laned import LanedModels, Large
 from maskwright.studio.lanes import working_for
+from maskwright.studio.quiet import give_back
 from maskwright.studio.sessions import SHELF, Board, Session, Sessions
 from maskwright.values import Box, Cost, Image, Mask, MaskStack
 
@@ -246,6 +247,17 @@ class Desk:
         session.cancel = type(session.cancel)()
         for job in self.jobs.of(session.id):
             job.cancel.set()
+
+    def forget_unused(self) -> int:
+        """Lets go of what is known of pictures that nobody used for as long as a session is kept; returns how much
+        there was."""
+        idle_s = self.sessions.idle_s
+        return self.models.embeddings.expire(idle_s) + self._engines.forget(idle_s)
+
+    def rest(self) -> None:
+        """Gives the system back what the visitors who have gone needed."""
+        self._engines.rest()
+        give_back()
 
     def close(self) -> None:
         """Stops the jobs and the lanes; sessions stay on disk for the next start."""

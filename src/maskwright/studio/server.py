@@ -15,18 +15,15 @@ from fastapi import FastAPI
 
 from maskwright import __version__
 from maskwright.config.settings import Settings
-from maskwright.errors import MaskwrightError
-from maskwright.plumbing.log import get_log
 from maskwright.studio.api import api_routes
 from maskwright.studio.desk import Desk
 from maskwright.studio.page.frame import CSS, I18N, SCRIPT
 from maskwright.studio.page.whole import build_page
-from maskwright.studio.quiet import few_arenas, give_back
+from maskwright.studio.quiet import few_arenas
+from maskwright.studio.sweeping import sweep
 
-SWEEP_S = 60.0
 KEEP_ALIVE_S = 60
 """Longer than a slow visitor thinks between two answers: a request must not meet a connection that is being closed."""
-_log = get_log("studio")
 
 
 def make_app(desk: Desk, *, auth: tuple[str, str] | None = None) -> FastAPI:
@@ -35,7 +32,7 @@ def make_app(desk: Desk, *, auth: tuple[str, str] | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        sweeper = threading.Thread(target=_sweep, args=(desk, stop), daemon=True, name="sweeper")
+        sweeper = threading.Thread(target=sweep, args=(desk, stop), daemon=True, name="sweeper")
         sweeper.start()
         yield
         stop.set()
@@ -60,19 +57,6 @@ def _theme() -> Any:
     return gr.themes.Soft(
         primary_hue="emerald", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
-
-
-def _sweep(desk: Desk, stop: threading.Event) -> None:
-    """Ends sessions nobody uses; when some have gone since the last round, their memory goes too."""
-    gone = 0
-    while not stop.wait(min(SWEEP_S, desk.rules.idle_minutes * 30)):
-        try:
-            desk.sessions.sweep()
-        except MaskwrightError as error:  # a full disk must not end the sweeping
-            _log.warning("not swept", error=str(error))
-        if desk.sessions.ended != gone:
-            gone = desk.sessions.ended
-            give_back()
 
 
 def serve(

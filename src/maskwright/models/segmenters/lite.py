@@ -82,6 +82,10 @@ class LiteSegmenter:
             logits[live], scores[live] = self._network.answer(view, batch)
         return logits, scores
 
+    def forget(self, unused_s: float) -> int:
+        """Lets go of closer looks that nobody needed for so long; returns how many."""
+        return self._closer.expire(unused_s)
+
     def coarse(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
         """Logits (N, 4, h, w) and predicted IoU (N, 4) as the network gives them, for many prompts at once."""
         view = _whole_view(embedding)
