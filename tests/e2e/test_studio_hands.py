@@ -307,7 +307,7 @@ def test_notes_are_in_chinese_for_a_chinese_visitor(chromium: Any, studio: tuple
         page,
         "() => [...document.querySelectorAll('.toast-body')].some(e => e.innerText.includes('fake.png 不是可读取的图片'))",
     )
-    page.get_by_label("coffee", exact=True).check()
+    page.get_by_label("咖啡", exact=True).check()
     _status(page, "点击目标")
     page.locator("#mw-picture").focus()
     page.keyboard.press("ArrowDown")

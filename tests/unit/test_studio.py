@@ -22,7 +22,6 @@ from maskwright.studio.jobs import Job, Jobs
 from maskwright.studio.laned import LanedModels
 from maskwright.studio.lanes import Lane, SingleLock, working_for
 from maskwright.studio.sessions import Board, Sessions
-from maskwright.studio.texts import TEXTS, language_of, say
 from maskwright.values import Box, Image, Mask, Prompt
 
 
@@ -477,19 +476,3 @@ def test_files_handed_out_are_removed_when_they_are_old(desk: Desk, tmp_path: Pa
     desk.sessions.idle_s = -1.0
     desk.sessions.sweep()
     assert not offered.exists()
-
-
-# -- words
-
-
-def test_every_text_stands_in_both_languages_with_the_same_places() -> None:
-    import string
-
-    for key, (english, chinese) in TEXTS.items():
-        places = [{f for _, f, _, _ in string.Formatter().parse(t) if f} for t in (english, chinese)]
-        assert places[0] == places[1], key
-        assert english, key
-        assert chinese, key
-    assert language_of("zh-CN,zh;q=0.9") == "zh"
-    assert language_of(None) == "en"
-    assert say("zh", "undo") == "撤销"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from maskwright.studio.desk import Desk
 from maskwright.studio.faults import told, told_line, told_text
 from maskwright.studio.jobs import Job
 from maskwright.studio.sessions import Session
-from maskwright.studio.texts import TEXTS, language_of, named, say
+from maskwright.studio.texts import GRADIO, TEXTS, language_of, named, say
 
 _log = get_log("studio.page")
 
@@ -35,10 +36,12 @@ def T(key: str) -> Any:  # noqa: N802 - short, because it stands before every la
 
 CSS = (Path(__file__).parent / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = [
-    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("keys.js", "hover.js", "pointer.js")
+    (Path(__file__).parent / name).read_text(encoding="utf-8")
+    for name in ("keys.js", "hover.js", "pointer.js", "words.js")
 ]
-SCRIPT = "() => {" + "".join(f"\n({script.strip()})();" for script in _SCRIPTS) + "\n}"
-"""Runs once on the page: keyboard, preview of regions, pictures without a mouse."""
+_WORDS = json.dumps([[english, chinese] for english, chinese in GRADIO.items()], ensure_ascii=False)
+SCRIPT = "() => {" + "".join(f"\n({script.strip()})({_WORDS});" for script in _SCRIPTS) + "\n}"
+"""Runs once on the page: keyboard, preview of regions, pictures without a mouse, Gradio's own words in Chinese."""
 
 
 class Download:

@@ -33,7 +33,7 @@ class LiftTab:
                 self.subject = gr.HTML("", elem_classes="mw-status", elem_id="mw-lift-subject")
                 self.thumb = gr.Image(
                     label=T("segment"), type="numpy", format="webp", height=180, interactive=False, buttons=[],
-                    alt_text="The object that is lifted", elem_id="mw-lift-thumb",
+                    alt_text=T("alt_lifted"), elem_id="mw-lift-thumb",
                 )  # fmt: skip
                 self.faces = gr.Slider(500, 50_000, value=8000, step=500, label=T("faces"), elem_id="mw-faces")
                 with gr.Row(elem_classes="mw-row"):

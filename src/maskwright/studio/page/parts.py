@@ -26,7 +26,7 @@ class PartsTab:
             with gr.Column(scale=3, min_width=320):
                 self.map = gr.Image(label=T("parts_map"), type="numpy", format="webp", interactive=False, height=480,
                                     elem_id="mw-parts", elem_classes="mw-picture", buttons=["fullscreen"],
-                                    alt_text="The picture in its parts")  # fmt: skip
+                                    alt_text=T("alt_parts"))  # fmt: skip
                 self.legend = gr.HTML("", elem_id="mw-legend", elem_classes="mw-legend")
             with gr.Column(scale=2, min_width=320):
                 self.subject = gr.HTML("", elem_classes="mw-status", elem_id="mw-parts-subject")

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from maskwright.media.exports import FORMS
 from maskwright.media.samples import sample_names
 from maskwright.studio.drawing import VIEWS
+from maskwright.studio.handing import KINDS
 from maskwright.studio.page.frame import Download, Frame, T, with_place
 from maskwright.studio.page.segment_acts import SHOWN, SegmentActs
 from maskwright.studio.texts import say
@@ -35,10 +35,13 @@ class SegmentTab(SegmentActs):
         with gr.Row(elem_classes="mw-row mw-open"):
             self.file = gr.UploadButton(T("upload"), file_types=["image"], type="filepath", elem_id="mw-upload",
                                         variant="primary", scale=1, min_width=140)  # fmt: skip
-            self.samples = gr.Radio(sample_names(), label=T("samples"), elem_id="mw-samples", scale=3, min_width=280)
+            self.samples = gr.Radio(
+                [(T(f"sample_{name}"), name) for name in sample_names()],
+                label=T("samples"), elem_id="mw-samples", scale=3, min_width=280,
+            )  # fmt: skip
         self.picture = gr.Image(
             label=T("picture"), type="numpy", format="webp", interactive=False, elem_classes="mw-picture",
-            elem_id="mw-picture", alt_text="The picture with what is marked", height=520, buttons=["fullscreen"],
+            elem_id="mw-picture", alt_text=T("alt_picture"), height=520, buttons=["fullscreen"],
         )  # fmt: skip
         self.status = gr.HTML(say("en", "status_ready"), elem_classes="mw-status", elem_id="mw-status")
         with gr.Row(elem_classes="mw-row"):
@@ -107,7 +110,7 @@ class SegmentTab(SegmentActs):
 
     def _build_export(self) -> None:
         with gr.Row(elem_classes="mw-row"):
-            self.format = gr.Dropdown(["mask", "cutout", *FORMS, "trace"], value="mask", label=T("format"))
+            self.format = gr.Dropdown([(T(f"form_{k}"), k) for k in KINDS], value="mask", label=T("format"))
             self.download = Download("mw-download")
         self.cost = gr.HTML("", elem_classes="mw-small", elem_id="mw-cost")
 

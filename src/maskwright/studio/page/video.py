@@ -30,7 +30,7 @@ class VideoTab:
             with gr.Column(scale=3, min_width=320):
                 self.picture = gr.Image(label=T("fix"), type="numpy", format="webp", interactive=False, height=420,
                                         elem_id="mw-frame-picture", elem_classes="mw-picture", buttons=["fullscreen"],
-                                        alt_text="One frame")  # fmt: skip
+                                        alt_text=T("alt_frame"))  # fmt: skip
                 self.index = gr.Slider(0, 1, value=0, step=1, label=T("frame"), elem_id="mw-frame")
                 self.state = gr.HTML("", elem_id="mw-video-state", elem_classes="mw-status")
             with gr.Column(scale=2, min_width=320):
