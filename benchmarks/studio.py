@@ -66,13 +66,16 @@ def _load_text(found: dict[str, Any]) -> list[str]:
 
 
 def _soak_text(found: dict[str, Any]) -> list[str]:
+    marks, each = found["mib_after"], found["round"]
     return [
         "## Soak",
-        f"{found['sessions']} sessions in {found['minutes']:.1f} minutes, {found['at_once']} at a time: each opens,"
+        f"{found['sessions']} sessions in {found['minutes']:.0f} minutes, {found['at_once']} at a time: each opens,"
         f" sends a picture, clicks, undoes, exports; one in ten tracks or lifts; half end, half just vanish"
         f" ({found['clicks']} clicks, {found['jobs']} jobs, {found['faults']} faults). The server forgets who is away for"
-        f" {found['idle_s']:.0f} s. The warm-up is {found['warm_up']} such sessions: models loaded, caches full, each kind of"
-        " work done.",
+        f" {found['idle_s']:.0f} s. After every {each} sessions the benchmark waits until all have gone and nothing is"
+        f" worked on any more, then looks. The warm-up is {found['warm_up']} such sessions: by then every model is loaded and"
+        " each kind of work was done. Caches of pictures let go of what nobody used for as long as a session is kept, so"
+        " nothing of them is left at any look.",
         table(["", "after warm-up", "at the end"], [
             ["memory of the server, MiB", round(found["start_mib"]), round(found["end_mib"])],
             ["session folders", found["start_folders"], found["end_folders"]],
@@ -81,7 +84,11 @@ def _soak_text(found: dict[str, Any]) -> list[str]:
             ["threads", found["start_threads"], found["end_threads"]],
             ["open files", found["start_open"], found["end_open"]],
         ]),
-        f"Memory at the end: {100 * (found['end_mib'] / found['start_mib'] - 1):+.1f} % (wanted: within 5 %).",
+        f"Memory at the end: {100 * (found['end_mib'] / found['start_mib'] - 1):+.1f} % (wanted: within 5 %). Between the"
+        f" looks, with sessions at work, it reached {found['most_mib']:.0f} MiB. What is counted: memory that only this"
+        " process holds and that stands in no file.",
+        table(["after sessions", *(str(after) for after, _ in marks)], [["MiB", *(round(mib) for _, mib in marks)]]),
+        f"The straight line through these rises by {found['slope_kib']:+.1f} KiB a session.",
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -39,6 +40,11 @@ class Server:
         self.process.terminate()
         self.process.wait(timeout=60)
 
+    def busy_s(self) -> float:
+        """Seconds of processor time that it has used so far."""
+        words = (Path("/proc") / str(self.process.pid) / "stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def counts(self) -> dict[str, float]:
         """Memory, folders, files, children, threads and open files of the server now."""
         process = Path("/proc") / str(self.process.pid)
@@ -55,7 +61,7 @@ class Server:
 
 
 def _private_mib(process: Path) -> float:
-    """Memory that only this process holds."""
+    """Memory that only this process holds and that stands in no file: pages of libraries count for nobody, as they are
+    shared as soon as another process maps them."""
     lines = (process / "smaps_rollup").read_text().splitlines()
-    kib = [int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))]
-    return sum(kib) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1024

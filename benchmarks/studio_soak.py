@@ -6,59 +6,79 @@ import asyncio
 import random
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 from studio_load import clicks_of, clip, disc_at, picture_of
 from studio_server import Server
 
 AT_ONCE, PICTURES = 8, 24
-IDLE_S, MOST_WAIT_S = 15.0, 900.0
+ROUND, WARM_UP = 50, 2
+"""Sessions between two looks at the server; rounds before the first."""
+IDLE_S, QUIET_S, MOST_WAIT_S = 15.0, 3.0, 900.0
 LIMITS = httpx.Limits(keepalive_expiry=2.0)
 """Shorter than the server keeps a connection, so that none is used that is just being closed."""
 
 
 def soak(minutes: float, sessions: int) -> dict[str, Any]:
-    """Spreads the sessions over so many minutes; figures after a warm-up (models loaded, caches full, every kind of work
-    done) and at the end, when all have gone."""
+    """Spreads the sessions over so many minutes, in rounds; when all of a round have gone, the server is looked at.
+    Figures after a warm-up (two rounds of the same: models loaded, each bounded cache at its bound, every kind of work
+    done) and after each round."""
     options = (f"studio.idle_minutes={IDLE_S / 60}", "studio.max_sessions=600", "studio.embeddings_mib=32")
     given = [part for option in options for part in ("--set", option)]
+    told: dict[str, int] = {"clicks": 0, "jobs": 0, "faults": 0}
+    each_s, film, _ = minutes * 60 * AT_ONCE / sessions, clip(), _pictures()
+    most_mib = working_s = 0.0
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "soak", *given) as server:
-        told: dict[str, int] = {"clicks": 0, "jobs": 0, "faults": 0}
-        film, _ = clip(), _pictures()
-        warm_up = max(PICTURES, sessions // 8)
-        asyncio.run(_visits(server.address, range(warm_up), 0.0, film, told))
-        _until_gone(server)
-        told = dict.fromkeys(told, 0)
-        start, began = server.counts(), time.monotonic()
-        print("start", start, flush=True)
-        asyncio.run(_visits(server.address, range(sessions), minutes * 60 * AT_ONCE / sessions, film, told))
-        spent = time.monotonic() - began
-        _until_gone(server)
-        end = server.counts()
-        print("end", end, told, flush=True)
-    marks = {f"{when}_{k}": v for when, counts in (("start", start), ("end", end)) for k, v in counts.items()}
+
+        def seen_after(visitors: range) -> dict[str, float]:
+            nonlocal most_mib, working_s
+            began = time.monotonic()
+            asyncio.run(_visits(server.address, visitors, each_s, film, told))
+            working_s += time.monotonic() - began
+            most_mib = max(most_mib, server.counts()["mib"])
+            _until_gone(server)
+            counts = server.counts()
+            print(visitors.stop, counts, told, flush=True)
+            return counts
+
+        for _ in range(WARM_UP):
+            start = seen_after(range(ROUND))
+        told.update(dict.fromkeys(told, 0))
+        most_mib = working_s = 0.0
+        marks = [(0, start)]
+        for first in range(0, sessions, ROUND):
+            after = min(first + ROUND, sessions)
+            marks.append((after, seen_after(range(first, after))))
+    ends = {f"{when}_{k}": v for when, counts in (("start", start), ("end", marks[-1][1])) for k, v in counts.items()}
     return {
-        "sessions": sessions,
-        "at_once": AT_ONCE,
-        "minutes": spent / 60,
-        "idle_s": IDLE_S,
-        "warm_up": warm_up,
-        **told,
-        **marks,
-    }
+        "sessions": sessions, "at_once": AT_ONCE, "minutes": working_s / 60, "idle_s": IDLE_S,
+        "round": ROUND, "warm_up": WARM_UP * ROUND, "mib_after": [[after, counts["mib"]] for after, counts in marks],
+        "most_mib": most_mib, "slope_kib": slope_kib([(after, counts["mib"]) for after, counts in marks]), **told, **ends,
+    }  # fmt: skip
+
+
+def slope_kib(marks: Sequence[tuple[int, float]]) -> float:
+    """How many KiB a session leaves: the line through (sessions, MiB) that is nearest to all."""
+    return float(np.polyfit([n for n, _ in marks], [mib for _, mib in marks], 1)[0] * 1024)
 
 
 def _until_gone(server: Server) -> None:
-    """Waits until the sweeper has ended the last session, and for one round of it more."""
+    """Waits until the sweeper has ended the last session and nothing is worked on any more, and for two rounds of the
+    sweeper more."""
     until = time.monotonic() + MOST_WAIT_S
-    while server.counts()["folders"]:
+    used = quiet_s = 0.0
+    while server.counts()["folders"] or quiet_s < QUIET_S:
         if time.monotonic() > until:
             raise SystemExit("sessions still work: this machine is too busy for a soak")
+        used, before = server.busy_s(), used
+        quiet_s = quiet_s + 1 if used - before < 0.1 else 0.0
         time.sleep(1)
-    time.sleep(IDLE_S)
+    time.sleep(IDLE_S + 1)
 
 
 async def _visits(address: str, visitors: range, each_s: float, film: bytes, told: dict[str, int]) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from typing import Any
+
 import pytest
 
 from maskwright.errors import StorageError
 from maskwright.studio.desk import Desk
+from maskwright.studio.jobs import Job
 from maskwright.studio.sweeping import Broom
 from maskwright.values import Image, Mask
 
@@ -35,6 +40,29 @@ def test_nothing_is_kept_of_a_picture_whose_session_has_gone(
     assert broom.go_round(), "a step of theirs may have ended meanwhile"
     assert not broom.go_round()
     assert len(rests) == 2
+
+
+def test_memory_is_given_back_until_the_last_step_of_those_who_have_gone_has_ended(
+    desk: Desk, rests: list[int]
+) -> None:
+    session, broom, begun, go = desk.open(), Broom(desk), threading.Event(), threading.Event()
+
+    def work(job: Job) -> dict[str, Any]:
+        begun.set()
+        go.wait(20)  # a step that does not look whether it is still wanted
+        return {}
+
+    desk.jobs.start("test", session.id, session.folder, work)
+    assert begun.wait(20)
+    desk.sessions.end(session.id)
+    assert [broom.go_round() for _ in range(4)] == [True] * 4
+    go.set()
+    while desk.is_busy:
+        time.sleep(0.001)
+    assert [broom.go_round() for _ in range(3)] == [True, False, False]
+    lane = desk.models.lane("test")
+    assert lane.call(lambda _: [desk.is_busy], None) is True
+    assert len(rests) == 5
 
 
 def test_a_picture_in_use_stays_known(desk: Desk, disc: tuple[Image, Mask], rests: list[int]) -> None:

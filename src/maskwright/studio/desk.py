@@ -248,6 +248,11 @@ class Desk:
         for job in self.jobs.of(session.id):
             job.cancel.set()
 
+    @property
+    def is_busy(self) -> bool:
+        """True while anything is worked on, also for those who have gone."""
+        return self.models.is_working or self.jobs.running > 0
+
     def forget_unused(self) -> int:
         """Lets go of what is known of pictures that nobody used for as long as a session is kept; returns how much
         there was."""

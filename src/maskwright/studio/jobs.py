@@ -84,6 +84,8 @@ class Jobs:
         self._noting = threading.Lock()
         """Held while a record is written: a session whose jobs were forgotten is not written to any more."""
         self._waiting = waiting
+        self.running = 0
+        """Jobs that go on now, those of sessions that have ended too."""
         self._closing = False
 
     def start(self, kind: str, session: str, folder: Path, work: Work) -> Job:
@@ -142,6 +144,15 @@ class Jobs:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, job: Job, work: Work) -> None:
+        with self._lock:
+            self.running += 1
+        try:
+            self._do(job, work)
+        finally:
+            with self._lock:
+                self.running -= 1
+
+    def _do(self, job: Job, work: Work) -> None:
         job.state, job.began = "running", time.time()
         try:
             with working_for(job.session, job.cancel):

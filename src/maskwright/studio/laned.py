@@ -174,6 +174,12 @@ class LanedModels:
                 self._lanes[name] = Lane(name, self._limit)
             return self._lanes[name]
 
+    @property
+    def is_working(self) -> bool:
+        """True while a step goes on or waits in any lane."""
+        with self._lock:
+            return any(lane.is_working or len(lane) for lane in self._lanes.values())
+
     def queues(self) -> dict[str, int]:
         """Lane -> jobs waiting."""
         with self._lock:

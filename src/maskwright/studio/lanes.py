@@ -72,6 +72,7 @@ class Lane:
         self.name, self.limit = name, limit
         self.merged = 0
         self.steps = 0
+        self.is_working = False
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._count = 0
         self._step_s = 0.05
@@ -117,8 +118,9 @@ class Lane:
 
     def _work(self) -> None:
         while jobs := self._next():
-            began = time.monotonic()
+            began, self.is_working = time.monotonic(), True
             _answer(jobs)
+            self.is_working = False
             self.steps += 1
             self.merged += len(jobs) - 1
             self._step_s += 0.1 * ((time.monotonic() - began) / len(jobs) - self._step_s)

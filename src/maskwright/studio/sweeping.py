@@ -26,13 +26,14 @@ class Broom:
         self._desk, self._ended, self._owed = desk, desk.sessions.ended, 0
 
     def go_round(self) -> bool:
-        """Ends sessions nobody uses; True when memory was given back. That is so when something has gone since the last
-        round, and once more in the next: a step of theirs may have been going on."""
+        """Ends sessions nobody uses; True when memory was given back. That is so when somebody has gone since the last
+        round, and again until a round finds nothing at work: what a step of theirs needs is free only when it ends."""
         try:
             self._desk.sessions.sweep()
         except MaskwrightError as error:  # a full disk must not end the sweeping
             _log.warning("not swept", error=str(error))
-        if self._desk.forget_unused() or self._desk.sessions.ended != self._ended:
+        gone = self._desk.forget_unused() or self._desk.sessions.ended != self._ended
+        if gone or (self._owed and self._desk.is_busy):
             self._ended, self._owed = self._desk.sessions.ended, 2
         if not self._owed:
             return False
