@@ -14,6 +14,7 @@ import maskwright as mw
 from maskwright.errors import BadMask, BadSettings, MaskwrightError, MissingModel
 from maskwright.media.images import open_image
 from maskwright.models.matters.lite import LiteMatter
+from maskwright.shaping.rim import fine_distance, rim_alpha, with_rim
 from maskwright.shaping.softness import edge_softness, signed_distance
 from maskwright.shaping.trimap import fitted_trimap, make_trimap
 from maskwright.values import Image, Mask
@@ -225,3 +226,78 @@ def test_thin_wires_keep_their_middle() -> None:
     signed = signed_distance(np.pad(np.ones((3, 60), bool), 20))
     trimap = fitted_trimap(signed, np.full(signed.shape, 0.35, np.float32))
     assert (trimap[21, 25:75] == 255).all()
+
+
+def leaf(size: int = 256) -> np.ndarray:
+    """A slanted lens, drawn eight times as large: alpha is each pixel's covered share."""
+    canvas = np.zeros((size * 8, size * 8), np.uint8)
+    cv2.ellipse(canvas, (size * 4, size * 4), (size * 3, round(size * 1.3)), 33, 0, 360, 255, -1)
+    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def grainy(seed: int, middle: tuple[int, int, int], size: int = 256) -> np.ndarray:
+    """Coloured texture nearly as fine as pixels."""
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, (size, size, 3)).astype(np.float32), (0, 0), 1.2)
+    return np.float32(middle) + 25 * noise / noise.std()
+
+
+def as_file(picture: np.ndarray, quality: int) -> np.ndarray:
+    """The RGB picture as a JPEG file keeps it, chroma at half the size."""
+    kept = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(cv2.imdecode(kept, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+def test_the_line_behind_a_masks_steps_is_found_between_pixels() -> None:
+    alpha = leaf()
+    mask = alpha > 0.5
+    distance, lined = fine_distance(mask)
+    rim = (alpha > 0.02) & (alpha < 0.98)
+    assert np.abs(np.clip(0.5 + distance, 0, 1) - alpha)[rim].mean() < 0.4 * np.abs(mask - alpha)[rim].mean()
+    assert lined[rim].mean() > 0.9
+    assert ((distance > 0) <= mask).all()
+    hair = np.zeros((40, 40), bool)
+    hair[:, ::3] = True
+    assert fine_distance(hair)[1][5:-5, 5:-5].mean() < 0.1
+    for whole in (np.ones((9, 9), bool), np.zeros((9, 9), bool)):
+        assert (np.abs(fine_distance(whole)[0]) > 100).all()
+
+
+@pytest.mark.parametrize("jpeg", [None, 90])
+def test_a_rim_between_two_grains_is_solved_where_matting_strays(jpeg: int | None) -> None:
+    alpha = leaf()
+    front, back = grainy(1, (190, 140, 90)), grainy(2, (70, 100, 120))
+    picture = np.clip(np.rint(front * alpha[:, :, None] + back * (1 - alpha[:, :, None])), 0, 255).astype(np.uint8)
+    if jpeg:
+        picture = as_file(picture, jpeg)
+    mask = alpha > 0.5
+    plain = np.abs(mask - alpha).sum()
+    signed = signed_distance(mask)
+    softness = edge_softness(picture, signed, unit=0.3)
+    trimap = fitted_trimap(signed, softness)
+    assert np.median(softness[np.abs(signed) <= 1]) < 0.6
+    matte = LiteMatter().matte(Image(picture), trimap)
+    found = mw.cut(Image(picture), Mask(mask)).alpha
+    assert np.abs(matte - alpha).sum() > 0.6 * plain
+    assert np.abs(found - alpha).sum() < 0.6 * plain
+
+
+def test_colours_move_the_rim_only_where_they_tell() -> None:
+    line = np.tile(np.clip(np.arange(40, dtype=np.float32) - 19.3, 0, 1), (40, 1))
+    true = np.tile(np.clip(np.arange(40, dtype=np.float32) - 19.5, 0, 1), (40, 1))
+    colours = np.rint(true[:, :, None] * (200, 180, 40) + (1 - true[:, :, None]) * (20, 40, 90)).astype(np.uint8)
+    assert np.abs(rim_alpha(colours, line) - true).max() < 0.05
+    alike = np.full((40, 40, 3), 90, np.uint8)
+    assert np.abs(rim_alpha(alike, line) - line).max() < 1e-3
+
+
+def test_a_matte_of_a_soft_edge_or_one_that_does_not_stray_is_kept() -> None:
+    alpha = leaf()
+    mask, pixels = alpha > 0.5, np.zeros((256, 256, 3), np.uint8)
+    unknown = np.abs(signed_distance(mask)) < 3
+    soft = np.full(alpha.shape, 3, np.float32)
+    hazy = np.where(unknown, 0.5, mask).astype(np.float32)
+    assert with_rim(pixels, mask, unknown, hazy, soft) is hazy
+    sharp = np.full(alpha.shape, 0.35, np.float32)
+    assert np.abs(with_rim(pixels, mask, unknown, alpha, sharp) - alpha).max() < 1e-6
+    solved = with_rim(pixels, mask, unknown, hazy, sharp)
+    assert np.abs(solved - alpha).sum() < 0.1 * np.abs(hazy - alpha).sum()

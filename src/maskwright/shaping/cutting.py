@@ -14,8 +14,9 @@ from maskwright.errors import BadMask, BadSettings
 from maskwright.media.images import save_image
 from maskwright.ports import Matter
 from maskwright.shaping.foreground import estimate_foreground
+from maskwright.shaping.rim import with_rim
 from maskwright.shaping.softness import edge_softness, expected_alpha, signed_distance
-from maskwright.shaping.trimap import HALF_BAND, fitted_trimap, make_trimap, widen
+from maskwright.shaping.trimap import HALF_BAND, UNKNOWN, fitted_trimap, make_trimap, widen
 from maskwright.values import Image, Mask
 
 Colour = tuple[int, int, int]
@@ -88,7 +89,10 @@ def solve_edge(image: Image, mask: Mask, matter: Matter | None, band_px: int | N
     expected = expected_alpha(signed, softness)
     typical = float(np.median(softness[np.abs(signed) <= 1]))
     half = band_px or max(2, round(HALF_BAND * typical + 1))
-    alpha[y, x] = _settled(matter.matte(part, trimap, expected=expected))
+    matte = matter.matte(part, trimap, expected=expected)
+    if band_px is None:
+        matte = with_rim(part.pixels, window, trimap == UNKNOWN, matte, softness)
+    alpha[y, x] = _settled(matte)
     return Edge(alpha, typical, half)
 
 

@@ -33,6 +33,9 @@ _CONVINCING = 0.15
 """Share of the slopes that a Gaussian must explain to be believed; with less the answer moves to an ordinary edge."""
 _ORDINARY = 1.2
 """Sigma in pixels of an edge that the picture says nothing about: a photograph in focus."""
+_KEEN = 1.0
+"""Sigma in pixels under which luma has the last word: most files keep chroma at half the size, so that it is soft by
+about so much where the edge is not."""
 _NOISE = 4.0
 _MOST_WEIGHT = 100.0
 
@@ -57,8 +60,13 @@ def edge_softness(pixels: NDArray[np.uint8], signed: Floats, *, unit: float = 1.
         return np.full(signed.shape, SHARPEST, np.float32)
     strip = _strip(pixels.astype(np.float32), signed, reach)
     softness = np.full(strip.sides.shape[:2], reach * _FIRST_SHARE, np.float32)
+    spread = max(1.5, 5 * unit)
     for _ in range(_ROUNDS):
-        softness = _refined(strip, softness, spread=max(1.5, 5 * unit), reach=reach)
+        softness = _refined(strip, softness, spread=spread, reach=reach)
+    if (softness[np.abs(strip.distance) < STEP] < _KEEN).any():
+        luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)[:, :, None].repeat(3, axis=2)
+        keener = _refined(_strip(luma, signed, reach), softness, spread=spread, reach=reach)
+        softness = np.where(softness < _KEEN, np.minimum(softness, keener), softness)
     return np.asarray(cv2.resize(softness, signed.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
