@@ -1,8 +1,9 @@
 """Measures cut, edit, parts and lift, and writes docs/benchmarks/shape.md and .json.
 
-    python benchmarks/shape.py [--data ../shared/data/dev] [--lemur DIR] [--meshes 100]
+    python benchmarks/shape.py [--data ../shared/data/dev] [--lemur DIR] [--meshes 100] [--gltf DIR]
 
 `--lemur`: a folder with lemur.png and lemur_alpha.png of pymatting's data. Parsing truth: Clothing Co-Parsing labels.
+`--gltf`: a folder where `npm install gltf-validator` was run; Khronos's validator then reads the GLB files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +30,9 @@ import maskwright as mw
 from maskwright.media.images import open_image
 from maskwright.media.samples import sample
 from maskwright.models.lifters.lite import LiteLifter
-from maskwright.ports import PART_LABELS
-from maskwright.shaping.mesh_care import is_watertight
+from maskwright.ports import PART_LABELS, Mesh
+from maskwright.shaping.mesh_care import care_for, is_watertight
+from maskwright.shaping.mesh_files import glb_bytes
 from maskwright.shaping.turntable import front_silhouette
 from maskwright.values import Image, Mask
 
@@ -256,6 +259,42 @@ def measure_lift(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def glb_kinds() -> Iterator[bytes]:
+    """GLB files of every kind that is written: holes, pieces, thin parts, photographs; whole, thinned, scaled, bare."""
+    for seed in range(12):
+        mask = silhouette(np.random.default_rng(1000 + seed), 256)
+        cutout = Image(np.random.default_rng(seed).integers(0, 255, (256, 256, 3), dtype=np.uint8), mask)
+        mesh = LiteLifter(back=("mirrored", "completed")[seed % 2]).lift(cutout)
+        yield glb_bytes(mesh)
+        yield from (glb_bytes(care_for(mesh, faces=faces)) for faces in (12, 400))
+        yield glb_bytes(care_for(mesh, largest_only=True, height_m=1.8))
+        yield glb_bytes(Mesh(mesh.vertices, mesh.faces))
+    for name in ("cat", "coffee", "flower"):
+        image = sample(name)
+        mask = mattes.blob(np.random.default_rng(5), image.height, image.width) > 127
+        yield glb_bytes(mw.lift(mw.cut(image, Mask(mask)).image).mesh)
+
+
+def measure_glb(validator: Path) -> list[dict[str, Any]]:
+    """Messages of Khronos's validator; hints about texture sizes that are no power of two are not counted."""
+    script = (
+        "const v=require('gltf-validator'),fs=require('fs');(async()=>{for(const f of process.argv.slice(1)){"
+        "const i=(await v.validateBytes(new Uint8Array(fs.readFileSync(f)))).issues;"
+        "console.log(i.numErrors,i.numWarnings)}})()"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for k, data in enumerate(glb_kinds()):
+            paths.append(Path(folder) / f"{k}.glb")
+            paths[-1].write_bytes(data)
+        ran = subprocess.run(["node", "-e", script, *map(str, paths)], cwd=validator, capture_output=True, text=True,
+                             check=True)  # fmt: skip
+    errors, warnings = zip(*(map(int, line.split()) for line in ran.stdout.splitlines()))
+    assert len(errors) == len(paths)
+    return [{"what": f"errors and warnings of the glTF validator, {len(paths)} GLB files",
+             "value": f"{sum(errors)} and {sum(warnings)}"}]  # fmt: skip
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown of rows with equal keys."""
     names = list(rows[0])
@@ -268,6 +307,7 @@ def main() -> None:
     ask = argparse.ArgumentParser()
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "dev")
     ask.add_argument("--lemur", type=Path)
+    ask.add_argument("--gltf", type=Path)
     ask.add_argument("--meshes", type=int, default=100)
     a = ask.parse_args()
     sections: dict[str, list[dict[str, Any]]] = {}
@@ -280,6 +320,8 @@ def main() -> None:
         print(name, *sections[name], sep="\n", flush=True)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     sections["Lift"].append({"what": "most memory of the whole run, MiB", "value": memory})
+    if a.gltf is not None:
+        sections["Lift"] += measure_glb(a.gltf)
     if a.data.exists():
         sections["Parts: IoU on the development pictures"] = measure_parts(a.data)
     commit = subprocess.run(

@@ -15,6 +15,7 @@ from maskwright.errors import BadMask, BadSettings, MissingModel, ModelError
 from maskwright.models.lifters.lite import LiteLifter
 from maskwright.ports import Mesh
 from maskwright.shaping.mesh_care import care_for, fill_holes, is_watertight, largest_piece, report_of, volume
+from maskwright.shaping.mesh_files import glb_bytes
 from maskwright.shaping.turntable import front_silhouette, render
 from maskwright.values import Image
 
@@ -139,6 +140,51 @@ def test_the_glb_says_what_it_holds(tmp_path: Path) -> None:
     head = json.loads(data[20 : 20 + length])
     assert set(head["meshes"][0]["primitives"][0]["attributes"]) == {"POSITION", "NORMAL", "TEXCOORD_0"}
     assert all(view["byteOffset"] % 4 == 0 for view in head["bufferViews"])
+
+
+def _kept(kind: str) -> Mesh:
+    """A mesh of each kind that is written: as lifted, thinned, mended, one piece of many, scaled, bare."""
+    mesh = LiteLifter(back="completed").lift(_cutout("pieces" if kind == "one piece" else "ring"))
+    if kind == "torn":
+        mesh = Mesh(mesh.vertices, np.delete(mesh.faces, [3, 4, 40], axis=0), mesh.uv, mesh.texture)
+    options: dict[str, dict[str, Any]] = {"thinned": {"faces": 300}, "few": {"faces": 4}, "torn": {},
+                                          "one piece": {"largest_only": True}, "tall": {"height_m": 1.8}}  # fmt: skip
+    if kind in options:
+        return care_for(mesh, **options[kind])
+    wide = Mesh(mesh.vertices.astype(np.float64) * 1.1, mesh.faces.astype(np.int64), mesh.uv, mesh.texture)  # type: ignore[arg-type]
+    flat = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
+    return {"bare": Mesh(mesh.vertices, mesh.faces), "wide numbers": wide, "no area": flat}[kind]
+
+
+WRITTEN = ["thinned", "few", "torn", "one piece", "tall", "bare", "wide numbers", "no area"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *WRITTEN])
+def test_every_glb_keeps_to_the_letter_of_the_format(kind: str) -> None:
+    data = glb_bytes(LiteLifter().lift(_cutout(kind)) if kind in KINDS else _kept(kind))
+    length = int.from_bytes(data[12:16], "little")
+    head, body = json.loads(data[20 : 20 + length]), data[28 + length :]
+    assert len(data) == int.from_bytes(data[8:12], "little")
+    assert len(body) == head["buffers"][0]["byteLength"] == int.from_bytes(data[20 + length : 24 + length], "little")
+    sizes = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
+    arrays = []
+    for said in head["accessors"]:
+        view, numbers = head["bufferViews"][said["bufferView"]], said["count"] * sizes[said["type"]]
+        assert view["byteOffset"] % 4 == 0
+        assert view["byteLength"] == 4 * numbers
+        kept = np.frombuffer(body, "<u4" if said["componentType"] == 5125 else "<f4", numbers, view["byteOffset"])
+        arrays.append(kept.reshape(said["count"], -1))
+    faces, places, normals, *uv = arrays
+    assert faces.size % 3 == 0
+    assert faces.max() < len(places)
+    assert all(np.isfinite(a).all() for a in arrays)
+    said = head["accessors"][1]
+    assert np.array_equal(np.float32(said["min"]), places.min(axis=0))
+    assert np.array_equal(np.float32(said["max"]), places.max(axis=0))
+    assert np.abs(np.linalg.norm(normals, axis=1) - 1).max() < 5e-4
+    assert all(len(a) == len(places) for a in (normals, *uv))
+    for view in (head["bufferViews"][i["bufferView"]] for i in head.get("images", [])):
+        assert body[view["byteOffset"] :].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".mp4"])
