@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from maskwright.errors import InputError, RunLocked, RunMismatch
+from maskwright.errors import InputError, RunLocked, RunMismatch, StorageError
+from maskwright.plumbing import files
+from maskwright.plumbing.files import atomic_path, write_json
 from maskwright.runs.folder import RunFolder, safe_id
 from maskwright.runs.ledger import Ledger
 from maskwright.runs.steps import MANIFEST, Step, remove_scratch
@@ -89,3 +91,30 @@ def test_ids_are_safe_names(text: str, name: str) -> None:
 def test_unusable_ids_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         safe_id(text)
+
+
+def test_a_folder_made_whole_flushes_what_it_holds_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a step are written straight, and all are flushed before the step takes its place."""
+    flushed: list[str] = []
+    monkeypatch.setattr(files, "_flush", lambda path: flushed.append(Path(path).name))
+    with Step(tmp_path, "a", {}).work() as out:
+        write_json(out / "deep/result.json", 1)
+        assert not flushed and [p.name for p in (out / "deep").iterdir()] == ["result.json"]
+    assert sorted(flushed) == sorted(["result.json", "deep", "manifest.json", out.name])
+    write_json(tmp_path / "other.json", 1)
+    assert len(flushed) == 6  # itself and its folder: it has no folder that is made whole
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Step(tmp_path, "a", {}).work() as out, atomic_path(out / "half.png") as path:
+        path.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with files.made_whole(tmp_path):
+        with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "half.png") as path:
+            path.write_bytes(b"half")
+            raise ZeroDivisionError
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(StorageError, match="cannot be written"):
+            (tmp_path / "file").touch()
+            write_json(tmp_path / "file/below.json", 1)

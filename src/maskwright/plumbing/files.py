@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,36 @@ def cache_folder(name: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "maskwright" / name
 
 
+_in_the_making: set[Path] = set()
+
+
+@contextmanager
+def made_whole(folder: Path) -> Iterator[None]:
+    """For a new folder that will take its place in one rename: what is written below it need not be renamed itself, and
+    is flushed all together at the end."""
+    _in_the_making.add(folder)
+    try:
+        yield
+        with storage_errors(folder):
+            for place, _, names in os.walk(folder):
+                for name in (*names, ""):
+                    _flush(os.path.join(place, name))  # noqa: PTH118 - a batch comes here for every item
+    finally:
+        _in_the_making.discard(folder)
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary Path beside `path` with its suffix; renamed to it on success, removed on failure.
+    """A temporary Path beside `path` with its suffix; renamed to it on success, removed on failure. In a folder that is
+    `made_whole`, the path itself.
 
     Raises StorageError when the disk is full, read-only or gone.
     """
     path = Path(path)
+    if not _in_the_making.isdisjoint(path.parents):
+        with _straight(path):
+            yield path
+        return
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=path.suffix, dir=path.parent)
@@ -43,6 +66,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _straight(path: Path) -> Iterator[None]:
+    try:
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -111,7 +146,7 @@ def _advice(error: OSError) -> str:
     return "Check the path, then run the same command again."
 
 
-def _flush(path: Path) -> None:
+def _flush(path: Path | str) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

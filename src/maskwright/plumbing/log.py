@@ -16,21 +16,26 @@ HIDDEN = "[hidden]"
 
 def redact(value: Any) -> Any:
     """The same value with keys, tokens and the values of secret environment variables replaced."""
+    return _redacted(value, _environment_secrets())
+
+
+def _redacted(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, dict):
-        return {k: HIDDEN if _SECRET_NAMES.search(str(k)) else redact(v) for k, v in value.items()}
+        return {k: HIDDEN if _SECRET_NAMES.search(str(k)) else _redacted(v, secrets) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact(v) for v in value]
-    return _redact_text(value) if isinstance(value, str) else value
+        return [_redacted(v, secrets) for v in value]
+    return _redact_text(value, secrets) if isinstance(value, str) else value
 
 
-def _redact_text(text: str) -> str:
-    for secret in _environment_secrets():
+def _redact_text(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return _SECRET_SHAPES.sub(HIDDEN, text)
 
 
 def _environment_secrets() -> list[str]:
-    return [v for k, v in os.environ.items() if _SECRET_NAMES.search(k) and len(v) >= 8]
+    named = [os.environ.get(name, "") for name in os.environ if _SECRET_NAMES.search(name)]
+    return [value for value in named if len(value) >= 8]
 
 
 class Log:

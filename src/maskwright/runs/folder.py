@@ -135,8 +135,8 @@ class RunFolder:
     def event(self, name: str, **fields: Any) -> None:
         """Appends one line to events.jsonl."""
         line = json.dumps({"at": time.time(), "event": name, **redact(fields)}, ensure_ascii=False, default=str)
-        with storage_errors(self.path), (self.path / "events.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        with storage_errors(self.path), (self.path / "events.jsonl").open("ab", buffering=0) as stream:
+            stream.write(line.encode() + b"\n")
 
     def _write_about(self) -> None:
         about = self.path / ABOUT

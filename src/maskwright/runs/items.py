@@ -38,7 +38,10 @@ Row = dict[str, Any]
 
 def finished(spec: TaskSpec, job: Job, items: Path) -> Row | None:
     """The result of a job that is finished and still matches its inputs, settings and outputs; None otherwise."""
-    step = _step(spec, job, items)
+    return _kept(_step(spec, job, items))
+
+
+def _kept(step: Step) -> Row | None:
     return {**read_json(step.path / RESULT), "skipped": True} if step.is_done() else None
 
 
@@ -70,7 +73,8 @@ def run_item(
     start = time.perf_counter()
     try:
         before = _state(job)
-        known = finished(spec, job, items)
+        step = _step(spec, job, items)
+        known = _kept(step)
         if known is not None:
             return known
         if began is not None:
@@ -81,7 +85,7 @@ def run_item(
             raise BadImage(f"{job.image} changed while it was worked on.", "Run again.")
         if spec.conduct.get("strict") and outcome.degraded:
             raise StepFailed(f"a fallback was taken: {'; '.join(outcome.degraded)}.", "Run without --strict.")
-        with _step(spec, job, items).work() as out:
+        with step.work() as out:
             row = _written(spec, replace(job, image=shown_image or job.image), outcome, image, out)
     except Exception as error:  # noqa: BLE001 - one bad item does not stop the others; it is told as it is
         return failed(job.id, error, items, spec.kind, image=shown_image or job.image)

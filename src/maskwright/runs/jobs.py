@@ -11,7 +11,7 @@ import glob
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """Without what is not set."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, (), {})}
+        return {name: value for name, value in vars(self).items() if value not in (None, (), {})}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Job:

@@ -53,13 +53,13 @@ class Ledger:
 
     def begin(self, item: str, step: str) -> int:
         """Notes that work begins; returns which attempt this is."""
-        self._execute(
+        [(attempt,)] = self._execute(
             "INSERT INTO steps VALUES (?, ?, 'running', 1, ?, NULL, '{}', NULL) ON CONFLICT (item, step) DO UPDATE"
-            " SET state = 'running', attempt = attempt + 1, began = excluded.began, ended = NULL, error = NULL",
+            " SET state = 'running', attempt = attempt + 1, began = excluded.began, ended = NULL, error = NULL"
+            " RETURNING attempt",
             (item, step, time.time()),
-        )
-        entry = self.get(item, step)
-        return entry.attempt if entry else 1
+        ).fetchall()
+        return int(attempt)
 
     def end(
         self, item: str, step: str, state: str, *, counters: Mapping[str, Any] | None = None, error: str | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import InputError
-from maskwright.plumbing.files import read_json, storage_errors, write_json
+from maskwright.plumbing.files import made_whole, read_json, storage_errors, write_json
 from maskwright.plumbing.hashes import hash_file, hash_value
 
 __all__ = ["MANIFEST", "Step", "hash_file", "hash_value", "remove_scratch"]
@@ -54,9 +54,10 @@ class Step:
         with storage_errors(scratch):
             scratch.mkdir(parents=True)
         try:
-            yield scratch
-            outputs = {p.relative_to(scratch).as_posix(): hash_file(p) for p in _files(scratch)}
-            write_json(scratch / MANIFEST, {**self._about, "outputs": outputs})
+            with made_whole(scratch):
+                yield scratch
+                outputs = {p.relative_to(scratch).as_posix(): hash_file(p) for p in _files(scratch)}
+                write_json(scratch / MANIFEST, {**self._about, "outputs": outputs})
             with storage_errors(self.path):
                 if self.path.exists():
                     shutil.rmtree(self.path)
