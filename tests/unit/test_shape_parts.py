@@ -64,6 +64,53 @@ def test_drawings_fall_into_regions(cartoon: Image) -> None:
     assert "trousers" in joined.garments
 
 
+@pytest.fixture(scope="module")
+def inked() -> Image:
+    """A shirt of one gradient with sleeves, and two dark shoes; thick dark outlines that join all of them."""
+    canvas = np.full((480, 360, 3), 245, np.uint8)
+    shade = np.linspace(250, 90, 480)[:, None, None] * np.float32([1.0, 0.75, 0.3])
+    for corners in ([(130, 60), (230, 60), (250, 300), (110, 300)], [(125, 70), (70, 220), (100, 235), (122, 180)]):
+        area = np.zeros((480, 360), np.uint8)
+        cv2.fillPoly(area, [np.int32(corners)], 1)
+        canvas[area > 0] = np.broadcast_to(shade, canvas.shape)[area > 0].astype(np.uint8)
+        cv2.polylines(canvas, [np.int32(corners)], True, (25, 20, 30), 5, cv2.LINE_AA)
+    for x in (130, 200):
+        cv2.rectangle(canvas, (x, 300), (x + 30, 400), (240, 205, 170), -1)
+        cv2.rectangle(canvas, (x, 300), (x + 30, 400), (25, 20, 30), 5)
+        cv2.rectangle(canvas, (x - 8, 400), (x + 38, 440), (30, 25, 35), -1)
+    return Image(canvas)
+
+
+def _spoilt(image: Image, how: str) -> Image:
+    if how == "jpeg":
+        kept = cv2.imencode(".jpg", image.pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
+        return Image(np.ascontiguousarray(cv2.imdecode(kept, cv2.IMREAD_COLOR)[:, :, ::-1]))
+    noise = np.random.default_rng(1).normal(0, 5 if how == "grain" else 0, image.pixels.shape)
+    return Image(np.clip(np.rint(image.pixels + noise), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("how", ["clean", "jpeg", "grain"])
+def test_lines_join_nothing_and_a_gradient_is_one_area(inked: Image, how: str) -> None:
+    found = mw.parts(_spoilt(inked, how), parser=mw.load("parser", mode="drawing"))
+    shirt = {found.label_at(180, y) for y in (80, 140, 200, 260, 285)}
+    others = {found.label_at(*at) for at in ((95, 200), (145, 350), (215, 350), (145, 420), (215, 420))}
+    assert len(shirt) == 1
+    assert len(others - shirt) == 5
+    assert "background" not in shirt | others
+    assert found.label_at(180, 300) in shirt | others
+    assert found.label_at(108, 299) != "background", "the outer half of an outline belongs to the figure"
+    assert found.label_at(20, 20) == found.label_at(340, 460) == "background"
+
+
+def test_a_figure_that_parts_the_ground_leaves_all_of_it_ground() -> None:
+    canvas = np.full((300, 400, 3), (225, 222, 215), np.uint8)
+    cv2.line(canvas, (200, 0), (200, 299), (30, 30, 40), 5, cv2.LINE_AA)
+    cv2.circle(canvas, (200, 150), 70, (60, 120, 200), -1, cv2.LINE_AA)
+    found = mw.parts(Image(canvas))
+    assert found.label_at(20, 150) == found.label_at(380, 150) == "background"
+    assert found.label_at(200, 150) == "region 1"
+
+
 def test_regions_stay_inside_the_mask(cartoon: Image) -> None:
     mask = np.asarray(cartoon.pixels.min(axis=2) < 250)
     found = mw.parts(cartoon, mask)
