@@ -1,10 +1,10 @@
-"""Fit what turns noun and attribute chances into one answer, on phrases made from the truth of training pictures.
+"""Fit what weighs nouns against attributes, on phrases made from the truth of training pictures.
 
     python training/ranker/calibrate.py --data DIR --shared DIR --features features.npz --evidence evidence.npz \
         --out src/maskwright/finding/phrases/tables/calibration.toml
 
-Phrases are made by template from COCO truth (noun; noun and seen colour; place; extreme; size; ordinal; relation), each
-also in a form that nothing in the picture answers. Noun chances are the out-of-fold ones of evidence.py. Colours have
+Phrases are made by template from COCO truth (noun; noun and seen colour; place; extreme; size; ordinal; relation). When
+nothing answers a phrase is learned by abstain.py. Noun chances are the out-of-fold ones of evidence.py. Colours have
 no truth: a colour phrase is made only where the naming table itself is sure, so colour figures here are optimistic.
 """
 
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import tomllib
 from pathlib import Path
 
 import numpy as np
 from pictures import coco_pictures
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from train import canonical
 
 from maskwright.finding.phrases import look, parse, score_attributes
@@ -106,24 +105,12 @@ def relations(noun, members, names, scene, kinds):
     return out
 
 
-def absent_phrases(names: list[str], absent: list[str]) -> list[tuple[str, int | None]]:
-    """Phrases that nothing answers: a noun that is not there, alone, at a place, or beside one that is; and a noun
-    that is there beside one that is not."""
-    here = names[0]
-    return [
-        (f"the {absent[0]}", None), (f"the {absent[1]}", None), (f"the {absent[2]} on the left", None),
-        (f"the {absent[3]} next to the {here}", None), (f"the {absent[4]} on the {here}", None),
-        (f"the {absent[5]} in front of the {here}", None), (f"the {here} with the {absent[6]}", None),
-    ]  # fmt: skip
-
-
 def gather(args) -> list[dict]:
     """One row a phrase: the candidates' noun log-odds, attribute logs, and the truth."""
     evidence = dict(np.load(args.evidence))
     keys = sorted({k.rsplit("/", 1)[0] for k in np.load(args.features).files})
     words = {str(w): i for i, w in enumerate(evidence["words"])}
     rows = []
-    everyday = [w for w in words if w in {n for line in evidence["names"] for n in str(line).split("|")}]
     for number, picture in enumerate(coco_pictures(args.data, args.shared)):
         if picture.key not in keys:
             continue
@@ -138,8 +125,7 @@ def gather(args) -> list[dict]:
         scene = look(Image(picture.pixels()), np.stack([regions[i].mask for i in big]))
         asked = phrases_of(names, scene, rng)
         areas = [regions[i].mask.mean() for i in big]
-        asked = [(text, right) for text, right in asked if right is None or areas[right] >= SALIENT]
-        asked += absent_phrases(names, [w for w in rng.permutation(everyday) if w not in names][:8])
+        asked = [(text, right) for text, right in asked if right is not None and areas[right] >= SALIENT]
         for text, right in asked:
             phrase = parse(text)
             if any(q not in words for q in phrase.queries):
@@ -151,7 +137,7 @@ def gather(args) -> list[dict]:
                 "picture": number, "text": text, "right": right, "noun": logits[phrase.queries[0]],
                 "attributes": scores.log_chances, "n": len(scores.each),
                 "kind": next(iter(scores.each), "noun").split()[0],
-                "same": [i for i, m in enumerate(names) if right is not None and m == names[right]],
+                "same": [i for i, m in enumerate(names) if m == names[right]],
                 "members": len(distinct(scene, nouns[phrase.queries[0]])),
             })  # fmt: skip
     return rows
@@ -159,11 +145,6 @@ def gather(args) -> list[dict]:
 
 SALIENT = 0.006
 """Smallest share of the picture that a made phrase asks for: people seldom ask for less."""
-REFUSED = 0.2
-"""Share of the made phrases with an answer that "none such" may swallow. Made phrases ask for things that are smaller
-and rarer than what people name, with out-of-fold nouns: on written phrases the share is a fraction of this."""
-COLOUR_TRUST = 0.75
-"""Colour phrases were made by the table that judges them: their say in "none such" is taken back by this much."""
 GROUPS = ("looks", "places", "relations")
 KIND_GROUP = {"colour": 0, "in": 0, "without": 0, "place": 1, "furthest": 1, "size": 1, "number": 1}
 """Group of an attribute by the first word of its label; relations are the rest."""
@@ -178,7 +159,7 @@ def thinned(rows, most: int = 2):
     seen: dict[tuple, int] = {}
     out = []
     for row in rows:
-        key = (row["picture"], row["kind"], row["right"] is None)
+        key = (row["picture"], row["kind"])
         seen[key] = seen.get(key, 0) + 1
         if seen[key] <= most * (3 if row["kind"] == "noun" else 1):
             out.append(row)
@@ -212,15 +193,6 @@ def loss(k, noun, attributes, groups, right):
     return float(np.mean(np.logaddexp.reduce(z, axis=1) - chosen) + 0.002 * np.square(k).sum())
 
 
-def none_features(row, k):
-    """Best noun anywhere, the chosen region's noun, then for each group whether it was said and how well it fits."""
-    best, group = int(logit_of(row, k).argmax()), group_of(row)
-    said, fits = np.zeros(3), np.zeros(3)
-    if group is not None:
-        said[group], fits[group] = 1, max(row["attributes"][best], -6)
-    return [max(row["noun"].max(), -6), max(row["noun"][best], -6), *said, *fits]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data", "shared", "features", "evidence", "out"):
@@ -237,67 +209,39 @@ def main() -> None:
 
 
 def fit(rows, out: Path) -> None:
-    positive = [r for r in rows if r["right"] is not None]
-    print(len(rows), "phrases,", len(positive), "with an answer")
+    print(len(rows), "phrases")
     pictures = sorted({r["picture"] for r in rows})
     folds = {p: i % 5 for i, p in enumerate(pictures)}
     start = np.array([-1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     rows = thinned(rows)
-    positive = [r for r in rows if r["right"] is not None]
     print(len(rows), "phrases kept")
-    hits, plain = [], []
-    labels, chances = [], []
+    hits = []
     for fold in range(5):
-        learn = [r for r in rows if folds[r["picture"]] != fold]
-        k, model = fit_once(learn, start)
-        for r in rows:
-            if folds[r["picture"]] != fold:
-                continue
-            if r["right"] is not None:
-                hits.append((r["kind"], logit_of(r, k).argmax() == r["right"]))
-                plain.append((0.8 * np.log(1 / (1 + np.exp(-r["noun"]))) + r["attributes"]).argmax() == r["right"])
-            labels.append(r["right"] is None)
-            chances.append(model.predict_proba([none_features(r, k)])[0, 1])
-    labels, chances = np.array(labels), np.array(chances)
-    print("top-1:", np.mean([h for _, h in hits]), "before:", np.mean(plain))
+        k = fit_once([r for r in rows if folds[r["picture"]] != fold], start)
+        mine = [r for r in rows if folds[r["picture"]] == fold]
+        hits += [(r["kind"], logit_of(r, k).argmax() == r["right"]) for r in mine]
+    print("top-1:", np.mean([h for _, h in hits]))
     for kind in sorted({k for k, _ in hits}):
         mine = [h for k, h in hits if k == kind]
         print("  ", kind, len(mine), round(float(np.mean(mine)), 3))
-    cut = float(np.quantile(chances[~labels], 1 - REFUSED))
-    print(
-        "none-such: ROC",
-        roc_auc_score(labels, chances),
-        f"found at {REFUSED:.0%} false:",
-        (chances[labels] >= cut).mean(),
-        "cut",
-        cut,
-    )
-    k, model = fit_once(rows, start)
-    ratio = [(z := logit_of(r, k))[r["right"]] >= z.max() for r in positive]
-    print(
-        "final",
-        k.round(3).tolist(),
-        model.coef_[0].round(3).tolist(),
-        model.intercept_.round(3).tolist(),
-        np.mean(ratio),
-    )
-    names = ("best_noun", "noun", *(f"has_{g}" for g in GROUPS), *GROUPS)
+    k = fit_once(rows, start)
+    print("final", k.round(3).tolist())
     fitted = ("noun_offset", "log_noun_slope", "log_noun_weight", *(f"log_{g}_weight" for g in GROUPS))
-    lines = ["# Written by training/ranker/calibrate.py; do not edit by hand.", "[score]"]
-    lines += [f"{n} = {v:.4f}" for n, v in zip(fitted, k)]
-    model.coef_[0][names.index("looks")] *= COLOUR_TRUST
-    lines += ["", "[none]"] + [f"{n} = {v:.4f}" for n, v in zip(names, model.coef_[0])]
-    lines += [f"offset = {model.intercept_[0]:.4f}", f"cut = {cut:.4f}"]
-    out.write_text("\n".join(lines) + "\n")
+    written(out, "score", {n: float(v) for n, v in zip(fitted, k)})
+
+
+def written(out: Path, section: str, values: dict[str, float]) -> None:
+    """Puts one section of the table anew and leaves the other."""
+    table = tomllib.loads(out.read_text()) if out.exists() else {}
+    table[section] = values
+    lines = ["# Written by training/ranker/calibrate.py (score) and abstain.py (none); do not edit by hand."]
+    for name in sorted(table, reverse=True):
+        lines += [f"[{name}]", *(f"{key} = {value:.4f}" for key, value in table[name].items()), ""]
+    out.write_text("\n".join(lines[:-1]) + "\n")
 
 
 def fit_once(rows, start):
-    positive = [r for r in rows if r["right"] is not None]
-    k = minimize(loss, start, args=padded(positive), method="Powell", options={"maxiter": 4000}).x
-    X = np.array([none_features(r, k) for r in rows])
-    y = np.array([r["right"] is None for r in rows])
-    weight = np.where(y, (~y).sum() / y.sum(), 1.0)
-    return k, LogisticRegression(C=1.0).fit(X, y, sample_weight=weight)
+    return minimize(loss, start, args=padded(rows), method="Powell", options={"maxiter": 4000}).x
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""Training pictures with region truth, filtered by licence and by the list of pictures kept for measuring."""
+"""Training pictures with region truth, filtered by licence and by the list of pictures kept for measuring.
+
+Flat drawings are read and laid out by training/segmenter.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
-ALLOWED = {4, 5, 7, 8}
-"""Flickr licences used: CC BY, CC BY-SA, no known restrictions, US government work (never NC or ND)."""
+from maskwright.finding.phrases.lexicon import lexicon
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "segmenter"))
+import samples
+import sources
+from sources import ALLOWED
+
+FEW_CLASSES = {"coco_person", "coco_people", "coco_mini2"}
+"""Mirrors that outline persons and vehicles only: left out, since what else is there would count as absent."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +43,13 @@ class Picture:
     path: Path
     regions: tuple[Region, ...]
     captions: tuple[str, ...] = ()
+    drawn: NDArray[np.uint8] | None = field(default=None, repr=False)
+    """The pixels of a picture that is no file."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """RGB (H, W, 3)."""
+        if self.drawn is not None:
+            return self.drawn
         return cv2.cvtColor(cv2.imread(str(self.path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
@@ -82,9 +98,9 @@ def coco_pictures(data: Path, shared: Path) -> Iterator[Picture]:
 
 
 def _instance_files(data: Path) -> list[Path]:
-    """Every COCO json at hand but the one that marks a single person a picture."""
+    """Every COCO json at hand that outlines all classes."""
     found = sorted(data.glob("coco_*/**/annotations/instances_*.json"))
-    return [path for path in found if "coco_person" not in path.parts]
+    return [path for path in found if not set(path.parts) & FEW_CLASSES]
 
 
 def _captions(file: Path) -> dict[int, list[str]]:
@@ -142,3 +158,37 @@ def ccp_pictures(data: Path, shared: Path, limit: int | None = None) -> Iterator
         regions = [Region("person", truth > 0)]
         regions += [Region(labels[v], truth == v, kind="part") for v in np.unique(truth) if v > 0]
         yield Picture(f"ccp_{file.stem}", "ccp", data / "ccp" / "photos" / f"{file.stem}.jpg", tuple(regions))
+
+
+def drawn_pictures(data: Path, scenes: int) -> Iterator[Picture]:
+    """Sheets of flat drawings whose names the lexicon knows, laid out as the segmenter's cartoons are."""
+    table = json.loads((data / "drawings/openmoji/data/openmoji.json").read_text())
+    named = {e["hexcode"].lower(): _noun_of(e["annotation"]) for e in table}
+    stock: dict[str, list[sources.Picture]] = {}
+    for cutout in sources.drawings(data / "drawings"):
+        noun = named.get(cutout.id.split("_", 1)[1], "")
+        if noun:
+            stock.setdefault(noun, []).append(cutout)
+    nouns = sorted(stock)
+    for number in range(scenes):
+        rng = np.random.default_rng((77, number))
+        scene = samples.paper(rng)
+        scene.masks, scene.kinds, scene.areas = [], [], []
+        for noun in rng.choice(nouns, rng.integers(2, 5), replace=False):
+            for _ in range(rng.choice([1, 1, 2])):
+                cutout = stock[noun][rng.integers(len(stock[noun]))]
+                sheet = samples.Scene(cutout.rgb, cutout.masks[:1], ["drawing"], np.ones(cutout.rgb.shape[:2]), [])
+                samples.stamp(scene, sheet, rng)
+                scene.kinds[-1] = str(noun)
+        regions = tuple(Region(k, m) for k, m in zip(scene.kinds, scene.masks))
+        yield Picture(f"drawn_{number:04d}", "drawn", Path(), regions, drawn=scene.rgb)
+
+
+def _noun_of(annotation: str) -> str:
+    """The last noun of a drawing's name that the lexicon knows: "red apple" is an apple, "dog face" none."""
+    words = re.sub(r"[^a-z ]", " ", annotation.lower()).split()
+    for start in range(len(words)):
+        noun, used, _ = lexicon("en").noun(words, start)
+        if used and start + used == len(words):
+            return noun
+    return ""

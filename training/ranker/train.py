@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +63,16 @@ def canonical(name: str) -> str:
     return name.split("-")[0] if "-" in name else name
 
 
-def load_regions(path: Path) -> Regions:
+def half_of(key: str) -> int:
+    """The half of the pictures that a picture belongs to, by its name."""
+    return zlib.crc32(key.encode()) % 2
+
+
+def load_regions(path: Path, leave_out: int | None = None) -> Regions:
+    """The regions of all pictures, or of those that are not in one half."""
     store = np.load(path)
     keys = sorted({k.rsplit("/", 1)[0] for k in store.files})
+    keys = [key for key in keys if half_of(key) != leave_out]
     rows: dict[str, list] = {k: [] for k in FIELDS}
     for p, key in enumerate(keys):
         iou, names = store[f"{key}/iou"], [canonical(str(n)) for n in store[f"{key}/names"]]
@@ -146,6 +154,7 @@ def fit_looks(regions: Regions, stage: str) -> tuple[NDArray, float]:
     notes = json.loads((HERE / "people.json").read_text())
     row_of = {place: i for i, place in enumerate(regions.place)}
     marked = {sex: [f"{key}/{i}" for key, found in notes[sex].items() for i in found] for sex in ("male", "female")}
+    marked = {sex: [place for place in places if place in row_of] for sex, places in marked.items()}
     rows = np.array([row_of[place] for sex in marked.values() for place in sex])
     y = np.repeat([1.0, -1.0], [len(marked["male"]), len(marked["female"])])[:, None]
     weight = np.where(y[:, 0] > 0, (y < 0).sum() / (y > 0).sum(), 1.0)
@@ -209,8 +218,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("features", "vocabulary", "classifier", "classes", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--leave-out", type=int, choices=(0, 1), help="a half of the pictures, for abstain.py")
     args = parser.parse_args()
-    regions = load_regions(args.features)
+    regions = load_regions(args.features, args.leave_out)
     fc = dict(np.load(args.classifier))
     counts = Counter(n for names, t in zip(regions.names, regions.is_true) if t for n in names)
     classes = sorted(n for n, c in counts.items() if c >= FEWEST)

@@ -75,7 +75,8 @@ def combined(noun: NDArray[np.float64], attributes: AttributeScores, noun_weight
 
 
 def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: int) -> float:
-    """The chance that nothing fits; 0.5 is where one answerable phrase in five of the calibration is refused."""
+    """The chance that nothing fits; 0.5 is where one answerable phrase in twenty of those it was learned on, about
+    photographs, is refused."""
     k = calibration()["none"]
     z = k["offset"] - math.log(k["cut"] / (1 - k["cut"]))
     z += k["best_noun"] * max(float(noun.max()), LOWEST) + k["noun"] * max(float(noun[best]), LOWEST)

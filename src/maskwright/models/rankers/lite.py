@@ -70,14 +70,18 @@ class LiteRanker:
     def _look_closer(self, regions: Embedding, rows: Sequence[int], logits: NDArray[np.float32]) -> None:
         """Scores the most likely regions of each phrase again with their own crops; the others stay below them."""
         chosen = sorted({int(k) for line in logits for k in np.argsort(-line, kind="stable")[: self.cropped]})
-        crops = seen.crop_features(self._session, *_kept(regions, chosen))
+        crops = self._crops(regions, chosen)
         data = regions.data
-        second = self._heads.look(data["dense"][chosen], crops[:, 0], data["shape"][chosen])
+        second = self._heads.look(data["dense"][chosen], crops, data["shape"][chosen])
         for i, row in enumerate(rows):
             closer = self._logits(second, row)
             rest = np.minimum(logits[i], closer.min())
             rest[chosen] = closer
             logits[i] = rest
+
+    def _crops(self, regions: Embedding, chosen: Sequence[int]) -> NDArray[np.float32]:
+        """(K, 1280) features of the chosen regions, each seen in a crop of its own."""
+        return seen.crop_features(self._session, *_kept(regions, chosen))[:, 0]
 
 
 def _shrunk(pixels: NDArray[np.uint8], masks: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -1,0 +1,49 @@
+"""What `find` has to choose from on the training pictures: all proposals and their features.
+
+python training/ranker/pools.py --data DIR --shared DIR --out pools.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from pictures import coco_pictures, drawn_pictures
+
+from maskwright.assemble.finding import Finder
+from maskwright.finding.counting import Meter
+from maskwright.models.rankers import lite_features as lf
+from maskwright.models.rankers.lite import WEIGHTS
+from maskwright.models.weights import locate, onnx_session
+from maskwright.values import Image
+
+BIG = 0.001
+"""Smallest share of the picture of a region that phrases are made for."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("data", "shared", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--drawn", type=int, default=100)
+    args = parser.parse_args()
+    net, finder, out = onnx_session(locate(WEIGHTS) / "ranker_lite.onnx", threads=1), Finder(), {}
+    pictures = [*coco_pictures(args.data, args.shared), *drawn_pictures(args.data, args.drawn)]
+    for number, picture in enumerate(pictures):
+        if sum(r.mask.mean() >= BIG for r in picture.regions if not r.crowd) < 2:
+            continue
+        pool = (session := finder.session(Image(picture.pixels()))).pool((), "", Meter())
+        regions_seen = session.engines.ranker.encode(session.shown, pool.masks)
+        out[f"{picture.key}/masks"] = np.packbits(pool.masks)
+        out[f"{picture.key}/size"] = np.array(pool.masks.shape)
+        out[f"{picture.key}/dense"] = regions_seen.data["dense"].astype(np.float16)
+        out[f"{picture.key}/shape"] = regions_seen.data["shape"]
+        out[f"{picture.key}/crop"] = lf.crop_features(net, session.shown.pixels, pool.masks)[:, 0].astype(np.float16)
+        if number % 20 == 19:
+            print(number + 1, "of", len(pictures), flush=True)
+    np.savez_compressed(args.out, **out)
+
+
+if __name__ == "__main__":
+    main()
