@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -40,10 +39,9 @@ class Server:
         self.process.terminate()
         self.process.wait(timeout=60)
 
-    def busy_s(self) -> float:
-        """Seconds of processor time that it has used so far."""
-        words = (Path("/proc") / str(self.process.pid) / "stat").read_text().rpartition(")")[2].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    def is_busy(self) -> bool:
+        """Whether anything is worked on, also for those who have gone."""
+        return any(httpx.get(self.address + "/api/v1/queues", timeout=60).json().values())
 
     def counts(self) -> dict[str, float]:
         """Memory, folders, files, children, threads and open files of the server now."""

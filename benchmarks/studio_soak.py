@@ -19,7 +19,7 @@ from studio_server import Server
 AT_ONCE, PICTURES = 8, 24
 ROUND, WARM_UP = 50, 2
 """Sessions between two looks at the server; rounds before the first."""
-IDLE_S, QUIET_S, MOST_WAIT_S = 15.0, 3.0, 900.0
+IDLE_S, MOST_WAIT_S = 15.0, 900.0
 LIMITS = httpx.Limits(keepalive_expiry=2.0)
 """Shorter than the server keeps a connection, so that none is used that is just being closed."""
 
@@ -71,14 +71,11 @@ def _until_gone(server: Server) -> None:
     """Waits until the sweeper has ended the last session and nothing is worked on any more, and for two rounds of the
     sweeper more."""
     until = time.monotonic() + MOST_WAIT_S
-    used = quiet_s = 0.0
-    while server.counts()["folders"] or quiet_s < QUIET_S:
+    while server.counts()["folders"] or server.is_busy():
         if time.monotonic() > until:
             raise SystemExit("sessions still work: this machine is too busy for a soak")
-        used, before = server.busy_s(), used
-        quiet_s = quiet_s + 1 if used - before < 0.1 else 0.0
         time.sleep(1)
-    time.sleep(IDLE_S + 1)
+    time.sleep(1.5 * IDLE_S)
 
 
 async def _visits(address: str, visitors: range, each_s: float, film: bytes, told: dict[str, int]) -> None:

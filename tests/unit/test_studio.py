@@ -15,13 +15,14 @@ from maskwright.config.settings import Settings
 from maskwright.errors import BadImage, BadMask, Busy, Cancelled, InputError
 from maskwright.models.segmenters.fake import FakeSegmenter
 from maskwright.studio import marking
+from maskwright.studio.boards import Board
 from maskwright.studio.desk import Desk
 from maskwright.studio.drawing import VIEWS, draw, numbers, overview, scaled, shown_scale, strokes_of
 from maskwright.studio.handing import KINDS, hand_out
 from maskwright.studio.jobs import Job, Jobs
 from maskwright.studio.laned import LanedModels
 from maskwright.studio.lanes import Lane, SingleLock, working_for
-from maskwright.studio.sessions import Board, Sessions
+from maskwright.studio.sessions import Sessions
 from maskwright.values import Box, Image, Mask, Prompt
 
 

@@ -160,8 +160,8 @@ def _board(session: Session) -> dict[str, Any]:
     board = session.board
     return {
         "active": board.active,
-        "undo": session.at,
-        "redo": len(session.history) - 1 - session.at,
+        "undo": session.history.at,
+        "redo": len(session.history) - 1 - session.history.at,
         "things": [
             {"name": t.name, "score": t.score, "points": t.points, "labels": t.labels, "mask": _rle(t.mask)}
             for t in board.things

@@ -103,8 +103,8 @@ def job_routes(routes: APIRouter, desk: Desk) -> None:
 
     @routes.get("/queues")
     def queues() -> dict[str, int]:
-        """How much waits for each model."""
-        return desk.models.queues()
+        """How many steps wait or go on, by model, and how many long jobs go on."""
+        return desk.queues()
 
 
 def _own(desk: Desk, sid: str, job: str) -> Job:

@@ -23,13 +23,14 @@ from maskwright.media.limits import Limits
 from maskwright.plumbing.files import storage_errors
 from maskwright.plumbing.log import get_log
 from maskwright.studio import marking
+from maskwright.studio.boards import Board
 from maskwright.studio.broker import Broker, device_mib, empty_device
 from maskwright.studio.jobs import Jobs
 from maskwright.studio.keeping import restore, save
 from maskwright.studio.laned import LanedModels, Large
 from maskwright.studio.lanes import working_for
 from maskwright.studio.quiet import give_back
-from maskwright.studio.sessions import SHELF, Board, Session, Sessions
+from maskwright.studio.sessions import SHELF, Session, Sessions
 from maskwright.values import Box, Cost, Image, Mask, MaskStack
 
 _log = get_log("studio")
@@ -248,10 +249,13 @@ class Desk:
         for job in self.jobs.of(session.id):
             job.cancel.set()
 
+    def queues(self) -> dict[str, int]:
+        """Model -> steps that wait or go on, and how many long jobs do; also for visitors who have gone."""
+        return {**self.models.queues(), "jobs": self.jobs.running}
+
     @property
     def is_busy(self) -> bool:
-        """True while anything is worked on, also for those who have gone."""
-        return self.models.is_working or self.jobs.running > 0
+        return any(self.queues().values())
 
     def forget_unused(self) -> int:
         """Lets go of what is known of pictures that nobody used for as long as a session is kept; returns how much

@@ -8,7 +8,8 @@ from typing import Any
 from maskwright.errors import InputError
 from maskwright.media.images import open_image, save_image
 from maskwright.plumbing.files import read_json, storage_errors
-from maskwright.studio.sessions import Board, Session, Thing
+from maskwright.studio.boards import Board, Thing
+from maskwright.studio.sessions import Session
 from maskwright.values import Box, Mask
 
 STATE, PICTURE = "session.json", "picture.png"
@@ -40,7 +41,7 @@ def restore(session: Session) -> bool:
         session.picture = open_image(session.path(PICTURE)) if session.path(PICTURE).exists() else None
     except (KeyError, TypeError, IndexError) as error:
         raise InputError("the session's file is damaged.", "Begin a new one.") from error
-    session.history, session.at = [board], 0
+    session.history.restart(board)
     return True
 
 

@@ -174,16 +174,10 @@ class LanedModels:
                 self._lanes[name] = Lane(name, self._limit)
             return self._lanes[name]
 
-    @property
-    def is_working(self) -> bool:
-        """True while a step goes on or waits in any lane."""
-        with self._lock:
-            return any(lane.is_working or len(lane) for lane in self._lanes.values())
-
     def queues(self) -> dict[str, int]:
-        """Lane -> jobs waiting."""
+        """Lane -> steps that wait or go on."""
         with self._lock:
-            return {name: len(lane) for name, lane in self._lanes.items()}
+            return {name: len(lane) + lane.is_working for name, lane in self._lanes.items()}
 
     def close(self) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskwright.errors import InputError
 from maskwright.ports import Segmenter
-from maskwright.studio.sessions import Board, Thing
+from maskwright.studio.boards import Board, Thing
 from maskwright.values import Box, Image, Mask, Prompt
 
 MOST_OTHERS = 4

@@ -9,14 +9,15 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maskwright.errors import Busy, InputError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import storage_errors
-from maskwright.values import Box, Image, Mask
+from maskwright.studio.boards import Board, History
+from maskwright.values import Image, Mask
 
 SHELF = "page"
 """The folder, beside the sessions', of files on their way to or from a browser."""
@@ -33,40 +34,6 @@ def newest(folder: Path) -> float:
     return max(times, default=0.0)
 
 
-@dataclass(frozen=True)
-class Thing:
-    """One named object: what was clicked, the mask, and the other masks that were on offer (best first)."""
-
-    name: str
-    points: tuple[tuple[float, float], ...] = ()
-    labels: tuple[int, ...] = ()
-    box: Box | None = None
-    start: Mask | None = None
-    """A mask that did not come from clicks (words, import, brush); later clicks change it."""
-    mask: Mask | None = None
-    score: float | None = None
-    others: tuple[tuple[Mask, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Board:
-    """Everything undo goes back to: the things on the picture and which one is being worked on."""
-
-    things: tuple[Thing, ...] = (Thing("object 1"),)
-    active: int = 0
-    act: str = "opened"
-
-    @property
-    def thing(self) -> Thing:
-        return self.things[self.active]
-
-    def change(self, act: str, **values: Any) -> Board:
-        """The board with the active thing changed."""
-        things = list(self.things)
-        things[self.active] = replace(self.thing, **values)
-        return Board(tuple(things), self.active, act)
-
-
 @dataclass
 class Session:
     """One visitor. `lock` guards short changes only and is never held while a model works."""
@@ -74,8 +41,7 @@ class Session:
     id: str
     folder: Path
     picture: Image | None = None
-    history: list[Board] = field(default_factory=lambda: [Board()])
-    at: int = 0
+    history: History = field(default_factory=History)
     extras: dict[str, Any] = field(default_factory=dict)
     """Results of the later tabs by name (cut-out, parts, edit, mesh, clip)."""
     touched: float = field(default_factory=time.monotonic)
@@ -98,7 +64,7 @@ class Session:
 
     @property
     def board(self) -> Board:
-        return self.history[self.at]
+        return self.history.board
 
     def need_picture(self) -> Image:
         """The picture; raises InputError when there is none yet."""
@@ -116,19 +82,18 @@ class Session:
     def show(self, picture: Image) -> None:
         """A new picture: everything about the old one is forgotten."""
         with self.lock:
-            self.picture, self.history, self.at = picture, [Board()], 0
+            self.picture, self.history = picture, History()
             self.extras = {k: v for k, v in self.extras.items() if k.startswith(("clip", "cost"))}
 
     def push(self, board: Board, limit: int) -> None:
         """A new step; what was undone is dropped, and the oldest beyond `limit`."""
         with self.lock:
-            self.history = [*self.history[: self.at + 1], board][-limit - 1 :]
-            self.at = len(self.history) - 1
+            self.history.push(board, limit)
 
     def step(self, by: int) -> None:
         """Undo (-1), redo (+1) as far as there is history."""
         with self.lock:
-            self.at = min(max(self.at + by, 0), len(self.history) - 1)
+            self.history.step(by)
 
     def path(self, name: str) -> Path:
         """A file of this session; raises InputError for a name that would leave its folder."""
