@@ -168,6 +168,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "report_volume": ("volume", "体积"),
     "yes": ("yes", "是"),
     "no": ("no", "否"),
+    "comma": (", ", "，"),
     "cost_line": ("Cost: {calls}; {s} s; ${usd}", "花费：{calls}；{s} 秒；${usd}"),
     "call_encode": ("encode", "编码"),
     "call_mark": ("mark", "标记"),

@@ -144,6 +144,7 @@ def cost_text(session: Session, language: str) -> str:
         return ""
     words = {kind: say(language, f"call_{kind}") if f"call_{kind}" in TEXTS else named(kind, language)
              for kind in spent.calls}  # fmt: skip
-    calls = ", ".join(f"{words[kind]} {count}" for kind, count in sorted(spent.calls.items()) if count)
+    counts = [f"{words[kind]} {count}" for kind, count in sorted(spent.calls.items()) if count]
+    calls = say(language, "comma").join(counts)
     seconds = f"{sum(spent.seconds.values()):.2f}"
     return say(language, "cost_line", calls=calls or 0, s=seconds, usd=f"{spent.usd:.4f}")

@@ -170,7 +170,7 @@ class SegmentActs:
             parts.append(say(language, "round_change", change=f"{turn.change:.3f}"))
         if turn.stop:
             parts.append(told_line(turn.stop, language))
-        text = f"<p>{_escaped(', '.join(parts))}</p><p>{cost_text(session, language)}</p>"
+        text = f"<p>{_escaped(say(language, 'comma').join(parts))}</p><p>{cost_text(session, language)}</p>"
         return (draw(session, "outline"), turn.picture), text
 
     def _rounds(self, session: Session) -> Any:
