@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,16 @@ def test_the_mannequin_holds_no_pixel_of_anyone() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
 def test_tiny_pictures(size: tuple[int, int]) -> None:
     assert mw.parts(Image(np.full((*size, 3), 9, np.uint8))).parts.label_map.shape == size
+
+
+def test_a_very_long_picture_takes_seconds() -> None:
+    pixels = np.zeros((30, 20_000, 3), np.uint8)
+    mask = np.zeros((30, 20_000), bool)
+    mask[5:20, 100:19_000] = True
+    began = time.process_time()
+    found = mw.parts(Image(pixels), Mask(mask))
+    assert ((found.parts.label_map > 0) == mask).all()
+    assert time.process_time() - began < 20
 
 
 def test_an_empty_mask_is_refused(cartoon: Image) -> None:

@@ -130,10 +130,13 @@ def _hidden(garment: NDArray[np.bool_], figure: NDArray[np.bool_]) -> NDArray[np
     box = Mask(garment).box
     if box is None:
         return garment
-    reach = max(3, round(0.12 * max(box.width, box.height))) | 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    padded = np.pad(garment.astype(np.uint8), reach)
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach] > 0
+    reach = round(max(3.0, min(0.12 * max(box.width, box.height), min(box.width, box.height))) / 2)
+    padded = np.pad(garment, reach + 1)
+    grown = (
+        cv2.distanceTransform((~padded).astype(np.uint8), cv2.DIST_L2, 5) <= reach
+    )  # by distance: any reach is cheap
+    shrunk = cv2.distanceTransform(grown.astype(np.uint8), cv2.DIST_L2, 5) > reach
+    closed = shrunk[reach + 1 : -reach - 1, reach + 1 : -reach - 1]
     hidden: NDArray[np.bool_] = closed & ~garment & figure
     return hidden
 

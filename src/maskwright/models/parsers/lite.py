@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from maskwright.errors import BadMask, BadSettings
 from maskwright.models.parsers.lite_edges import follow_edges
 from maskwright.models.parsers.lite_pose import geometric_pose
-from maskwright.models.parsers.lite_regions import colour_regions, looks_drawn
+from maskwright.models.parsers.lite_regions import colour_regions, looks_drawn, only_inside
 from maskwright.models.weights import locate, onnx_session
 from maskwright.ports import PART_LABELS, Parts
 from maskwright.values import Box, Image, Mask
@@ -51,8 +52,10 @@ class LiteParser:
         elif image.alpha is not None and (image.alpha < 128).any() and (image.alpha >= 128).any():
             mask = Mask(image.alpha >= 128)
         small, small_mask = _reduced(image, mask)
-        parts = self._parse(small, small_mask)
-        return _enlarged(parts, image.size)
+        parts = _enlarged(self._parse(small, small_mask), image.size)
+        if mask is None or small is image or parts.labels == PART_LABELS:
+            return parts
+        return replace(parts, label_map=only_inside(parts.label_map, mask.array))
 
     def _parse(self, image: Image, mask: Mask | None) -> Parts:
         if self.mode == "drawing" or (self.mode == "auto" and looks_drawn(image, mask)):

@@ -55,7 +55,7 @@ def colour_regions(image: Image, mask: Mask | None) -> Parts:
     labels = _numbered(pieces, inside)
     full = cv2.resize(labels, image.size, interpolation=cv2.INTER_NEAREST)
     if mask is not None:
-        full = _only_inside(full, mask.array)
+        full = only_inside(full, mask.array)
     count = int(full.max())
     names = ("background", *(f"region {i}" for i in range(1, count + 1)))
     return Parts(full, names, np.where(full > 0, 0.5, 1.0).astype(np.float32), {})
@@ -188,7 +188,7 @@ def _numbered(pieces: Labels, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return labels.astype(np.uint8)
 
 
-def _only_inside(labels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def only_inside(labels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """At full size: nothing outside the mask, and no inside pixel left over."""
     kept = np.where(inside, labels, 0).astype(np.int32)
     if not kept.any():
