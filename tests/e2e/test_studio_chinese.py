@@ -59,6 +59,8 @@ def _marked(page: Any) -> None:
 
 
 def test_segment_has_no_english_in_it(visitor: Any) -> None:
+    visitor.locator("#mw-everything").click()
+    assert "请注意" in visitor.wait_for_selector(".toast-body").inner_text()
     assert _foreign(visitor) == []
     _marked(visitor)
     assert visitor.locator("#mw-picture img").get_attribute("alt") == "带标记的图片"
