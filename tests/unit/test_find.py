@@ -176,6 +176,12 @@ def test_a_judge_that_abstains_leaves_the_ranking(scene: tuple[Image, dict[str, 
     assert found.reason == "judge abstained: no engine answered"
 
 
+def test_an_answer_must_be_surer_where_a_model_can_be_asked() -> None:
+    alone, asking = FindSettings(mode="loop").sure_from, FindSettings(mode="loop+vlm").sure_from
+    assert alone < asking < 1
+    assert FindSettings(mode="loop+vlm", tau_conf=0.3).sure_from == 0.3
+
+
 def test_a_judge_that_never_decides_ends_at_max_iter(scene: tuple[Image, dict[str, Mask]]) -> None:
     judge = Script(*[Answer("rewrite", phrase="red disc")] * 9)
     found = asked(scene[0], "the red circle", judge, max_iter=4)

@@ -7,6 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FindMode = Literal["one-shot", "loop", "loop+vlm", "loop+text"]
+SURE, SURE_UNASKED = 0.9, 0.97
+"""Confidence from which an answer is accepted at once: alone, and where a model could be asked, which mends more than
+a closer look does."""
 
 
 class FindSettings(BaseModel):
@@ -20,8 +23,8 @@ class FindSettings(BaseModel):
     all: bool = False
     """Every instance instead of the best one."""
     max_iter: int = Field(3, ge=1, le=20)
-    tau_conf: float = Field(0.9, ge=0, le=1)
-    """Accept at once from this confidence on ..."""
+    tau_conf: float | None = Field(None, ge=0, le=1)
+    """Accept at once from this confidence on (by default 0.9, and 0.97 where a model can be asked) ..."""
     tau_gap: float = Field(0.4, ge=0, le=1)
     """... when the runner-up is at least this much behind."""
     tau_none: float = Field(0.5, ge=0, le=1)
@@ -54,3 +57,10 @@ class FindSettings(BaseModel):
     """Draw the answer's outline anew with the segmenter, told its box."""
     sculpt: bool = False
     """Hand the winner to sculpt."""
+
+    @property
+    def sure_from(self) -> float:
+        """The confidence from which nothing more is done."""
+        if self.tau_conf is not None:
+            return self.tau_conf
+        return SURE_UNASKED if self.mode in ("loop+vlm", "loop+text") else SURE

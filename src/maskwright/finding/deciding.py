@@ -26,7 +26,7 @@ def decide(chances: NDArray[np.float32], pool: Pool, settings: FindSettings) -> 
     order = tuple(best_distinct(chances, pool, settings.distinct_iou, settings.top_k))
     conf = float(chances[order[0]]) if order else 0.0
     gap = conf - float(chances[order[1]]) if len(order) > 1 else conf
-    return Decision(order, conf, gap, conf >= settings.tau_conf and gap >= settings.tau_gap)
+    return Decision(order, conf, gap, conf >= settings.sure_from and gap >= settings.tau_gap)
 
 
 def best_distinct(chances: NDArray[np.float32], pool: Pool, iou: float, limit: int) -> list[int]:
