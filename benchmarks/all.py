@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import beside
 import goals
 from writing import HERE, PAGES, commit
 
@@ -43,7 +44,7 @@ def gather() -> Path:
         "Each part was written by the command named in it, on the machine named in it; ratios were measured side by"
         " side in one run. `make bench` writes all of them again.\n"
     )
-    parts = ["# Benchmarks\n", intro, goals.table()]
+    parts = ["# Benchmarks\n", intro, goals.table(), beside.table()]
     for page in sorted(PAGES.glob("*.md")):
         parts.append(page.read_text(encoding="utf-8").replace("\n# ", "\n## ").replace("# ", "## ", 1))
     INDEX.write_text("\n".join(parts), encoding="utf-8")

@@ -9,6 +9,7 @@ With --davis the boundary F is compared with that file's own; the tests compare 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 import sys
@@ -61,21 +62,33 @@ def overlaps(first: Any, second: Any) -> list[list[Any]]:
     a, b = MaskStack.of(first), MaskStack.of(second)
     ours, found = best_ms(lambda: a.iou(b))
     rows = [["IoU matrix, 200 x 200 masks of 640x480", ours, "< 50", ""]]
-    try:
-        from pycocotools import mask as coco
-    except ModuleNotFoundError:
-        return rows
-    left, right = (coco.encode(np.asfortranarray(m.transpose(1, 2, 0).astype(np.uint8))) for m in (first, second))
-    theirs, reference = best_ms(lambda: coco.iou(left, right, [0] * len(right)))
-    rows.append(
-        ["the same by pycocotools, from its run lengths", theirs, "", f"difference {abs(reference - found).max():g}"]
-    )
     ours, texts = best_ms(lambda: [rle.encode(mask) for mask in first], 3)
-    theirs, reference = best_ms(lambda: [coco.encode(np.asfortranarray(mask.astype(np.uint8))) for mask in first], 3)
-    same = all(a["counts"] == b["counts"].decode() for a, b in zip(texts, reference))
-    rows.append(["run-length encode 200 masks", ours, "<= pycocotools", f"same text: {same}"])
-    rows.append(["the same by pycocotools, from the same bool masks", theirs, "", ""])
-    return rows
+    encoding = [["run-length encode 200 masks", ours, "<= pycocotools", ""]]
+    for name, module in (("pycocotools", "pycocotools.mask"), ("faster-coco-eval", "faster_coco_eval.core.mask")):
+        try:
+            coco = importlib.import_module(module)
+        except ModuleNotFoundError:
+            continue
+        theirs, away = _their_overlaps(coco, first, second, found)
+        rows.append([f"the same by {name}, from its run lengths", theirs, "", f"difference {away:g}"])
+        theirs, same = _their_texts(coco, first, [text["counts"] for text in texts])
+        encoding.append([f"the same by {name}, from the same bool masks", theirs, "", f"same text: {same}"])
+    return rows + encoding
+
+
+def _their_overlaps(coco: Any, first: Any, second: Any, ours: Any) -> tuple[float, float]:
+    left, right = (coco.encode(np.asfortranarray(m.transpose(1, 2, 0).astype(np.uint8))) for m in (first, second))
+    ms, found = best_ms(lambda: coco.iou(left, right, [0] * len(right)))
+    return ms, float(abs(found - ours).max())
+
+
+def _their_texts(coco: Any, masks: Any, ours: list[str]) -> tuple[float, bool]:
+    ms, codes = best_ms(lambda: [coco.encode(np.asfortranarray(mask.astype(np.uint8))) for mask in masks], 3)
+    return ms, ours == [_text(code["counts"]) for code in codes]
+
+
+def _text(counts: str | bytes) -> str:
+    return counts.decode() if isinstance(counts, bytes) else counts
 
 
 def boundaries(masks: Any, davis: str | None) -> list[list[Any]]:

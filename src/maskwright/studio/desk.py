@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import shutil
@@ -20,7 +19,7 @@ from maskwright.errors import BadImage, InputError, MaskwrightError
 from maskwright.finding.result import FindResult
 from maskwright.media.images import open_image, open_mask, save_image
 from maskwright.media.limits import Limits
-from maskwright.plumbing.files import storage_errors
+from maskwright.plumbing.files import cache_folder, storage_errors
 from maskwright.plumbing.log import get_log
 from maskwright.studio import marking
 from maskwright.studio.boards import Board
@@ -276,4 +275,4 @@ class Desk:
 
 def default_root() -> Path:
     """Where sessions are kept when the settings name no place."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "maskwright" / "studio"
+    return cache_folder("studio")
