@@ -58,7 +58,7 @@ class Ledger:
             " SET state = 'running', attempt = attempt + 1, began = excluded.began, ended = NULL, error = NULL"
             " RETURNING attempt",
             (item, step, time.time()),
-        ).fetchall()
+        )
         return int(attempt)
 
     def end(
@@ -81,22 +81,23 @@ class Ledger:
         )
 
     def get(self, item: str, step: str) -> Entry | None:
-        row = self._execute("SELECT * FROM steps WHERE item = ? AND step = ?", (item, step)).fetchone()
-        return None if row is None else _entry(row)
+        rows = self._execute("SELECT * FROM steps WHERE item = ? AND step = ?", (item, step))
+        return _entry(rows[0]) if rows else None
 
     def __iter__(self) -> Iterator[Entry]:
-        return (_entry(row) for row in self._execute("SELECT * FROM steps ORDER BY item, step").fetchall())
+        return (_entry(row) for row in self._execute("SELECT * FROM steps ORDER BY item, step"))
 
     def counts(self) -> dict[str, int]:
         """State -> number of rows."""
-        return dict(self._execute("SELECT state, COUNT(*) FROM steps GROUP BY state").fetchall())
+        return dict(self._execute("SELECT state, COUNT(*) FROM steps GROUP BY state"))
 
     def close(self) -> None:
         self._db.close()
 
-    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of the answer: a statement that returns some takes effect only with the last of them."""
         try:
-            return self._db.execute(statement, values)
+            return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise StorageError(
                 f"the ledger {self.path} cannot be used: {error}.",
