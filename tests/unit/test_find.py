@@ -182,6 +182,16 @@ def test_an_answer_must_be_surer_where_a_model_can_be_asked() -> None:
     assert FindSettings(mode="loop+vlm", tau_conf=0.3).sure_from == 0.3
 
 
+def test_thresholds_of_one_call_count(scene: tuple[Image, dict[str, Mask]]) -> None:
+    finder = Finder(
+        FindSettings(proposers=("fake",), tau_conf=0.0, tau_gap=0.0), engines={"segmenter": "fake", "ranker": "fake"}
+    )
+    assert finder.find(scene[0], "the red circle").reason == "sure"
+    judge = Script(Answer("pick", picks=(1,)))
+    finder.find(scene[0], "the red circle", judge=judge, mode="loop+vlm", tau_conf=1.0, tau_gap=1.0)
+    assert judge.views
+
+
 def test_a_judge_that_never_decides_ends_at_max_iter(scene: tuple[Image, dict[str, Mask]]) -> None:
     judge = Script(*[Answer("rewrite", phrase="red disc")] * 9)
     found = asked(scene[0], "the red circle", judge, max_iter=4)

@@ -79,7 +79,7 @@ def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) ->
     turn, meter, before = _Turn([(phrase, 1.0)]), Meter(), None
     for index in range(1, settings.max_iter + 1):
         task.check()
-        standing = _rank(session, turn, meter)
+        standing = _rank(session, turn, meter, settings)
         stop = _stop(standing, turn, settings, is_last=index == settings.max_iter)
         if stop is None and settings.mode in ("loop+vlm", "loop+text"):
             _consult(session, task, turn, standing, meter=meter, settings=settings)
@@ -94,13 +94,13 @@ def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) ->
             _look_again(session, turn, standing, settings)
 
 
-def _rank(session: FindSession, turn: _Turn, meter: Meter) -> _Standing:
+def _rank(session: FindSession, turn: _Turn, meter: Meter, settings: FindSettings) -> _Standing:
     asked = turn.phrases[0][0]
     pool = session.pool(turn.places, asked, meter)
     fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
     if turn.first is not None:
-        fit = replace(fit, chances=_redrawn(fit.chances, pool, turn.first, session.settings.distinct_iou))
-    return _Standing(pool, fit, decide(fit.chances, pool, session.settings))
+        fit = replace(fit, chances=_redrawn(fit.chances, pool, turn.first, settings.distinct_iou))
+    return _Standing(pool, fit, decide(fit.chances, pool, settings))
 
 
 def _redrawn(chances: NDArray[np.float32], pool: Pool, first: _Standing, same: float) -> NDArray[np.float32]:
