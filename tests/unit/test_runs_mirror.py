@@ -291,3 +291,11 @@ def test_urls_and_paths() -> None:
 def test_runs_that_are_not_batches_are_kept_here() -> None:
     with pytest.raises(InputError, match="a path here"):
         RunFolder(Path("s3://bucket/run"), "erase", {})
+
+
+def test_removing_what_is_gone_removes_the_rest() -> None:
+    pytest.importorskip("fsspec")
+    store = Store("memory://removing")
+    store.write("b", b"1")
+    store.remove(["a", "b", "c"])
+    assert store.names() == set()

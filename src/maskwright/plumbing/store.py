@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,12 @@ class Store:
         """Those that are there go."""
         for lot in _lots(sorted(names)):
             with _store_errors(self.url, "written"):
-                self._system.rm([self._path(name) for name in lot])
+                try:
+                    self._system.rm([self._path(name) for name in lot])
+                except FileNotFoundError:  # one that is gone already must not keep the others
+                    for name in lot:
+                        with suppress(FileNotFoundError):
+                            self._system.rm_file(self._path(name))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
