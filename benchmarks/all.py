@@ -1,4 +1,5 @@
-"""Every figure in docs/benchmarks.md, one benchmark after another; what is finished for this commit is not done again.
+"""Every figure in docs/benchmarks.md, one benchmark after another; what was measured since the last change of
+the code is not measured again.
 
     python benchmarks/all.py [--data FOLDER] [--only clicks find ...] [--gather] [--again]
 
@@ -8,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -16,17 +16,11 @@ from pathlib import Path
 
 import beside
 import goals
-from writing import HERE, PAGES, commit
+from writing import HERE, PAGES, is_current
 
 NEEDS_DATA = ("clicks", "proposals", "phrases_oracle", "find", "sculpt", "erase", "shape")
 PLAIN = ("startup", "embedded", "metrics", "fuzz", "batch", "models", "studio", "faults_runs", "faults_erase")
 INDEX = HERE.parent / "docs" / "benchmarks.md"
-
-
-def is_done(name: str) -> bool:
-    """True when its page was written for this very commit."""
-    page = PAGES / f"{name}.json"
-    return page.exists() and json.loads(page.read_text())["commit"] == commit()
 
 
 def run(name: str, data: str | None) -> bool:
@@ -61,7 +55,7 @@ def main() -> int:
     wanted = [n for n in (*PLAIN, *NEEDS_DATA) if (HERE / f"{n}.py").exists() and (not args.only or n in args.only)]
     if not args.data:
         wanted = [n for n in wanted if n not in NEEDS_DATA]
-    failed = [] if args.gather else [n for n in wanted if (args.again or not is_done(n)) and not run(n, args.data)]
+    failed = [] if args.gather else [n for n in wanted if (args.again or not is_current(n)) and not run(n, args.data)]
     print(gather())
     return 1 if failed else 0
 

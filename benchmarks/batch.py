@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from batch_asking import AT_ONCE, LATENCY_S
 from batch_asking import measure as measure_asking
+from writing import provenance
 
 import maskwright as mw
 from maskwright.assemble.batching import make_spec
@@ -157,14 +157,7 @@ def _many(jobs: list[Job], count: int) -> list[Job]:
 
 def about_now() -> dict[str, Any]:
     """Where and when something was measured."""
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": time.strftime("%Y-%m-%d"),
-        "load": os.getloadavg()[1],
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-        ).stdout.strip(),
-    }
+    return {**provenance(), "load": os.getloadavg()[1]}
 
 
 def said_of(found: dict[str, Any]) -> str:

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from writing import provenance
 
 from maskwright.models.segmenters.lite import LiteSegmenter
 from maskwright.values import Image, Prompt
@@ -278,20 +276,6 @@ def _cell(column: str, value: Any) -> str:
     return f"{value:.1%}" if column == "worse_share" else f"{value:.2f}" if column == "noc85" else f"{value:.3f}"
 
 
-def where() -> dict[str, str]:
-    """The machine, the date and the commit of this run."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "",
-    )
-    return {
-        "machine": f"{cpu or platform.processor()}, {os.cpu_count()} cores",
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": commit.strip(),
-    }
-
-
 def written(out: Path, result: dict[str, Any]) -> None:
     """The JSON and the page."""
     out.mkdir(parents=True, exist_ok=True)
@@ -302,11 +286,10 @@ def written(out: Path, result: dict[str, Any]) -> None:
             result[part] = result.get(part) or earlier.get(part)
     result["all"] = {name: result["all"][name] for name in NAMES if name in result["all"]}
     (out / "clicks.json").write_text(json.dumps(result, indent=1) + "\n")
-    place = result["where"]
     by_source = ["", "## `lite` by source", "", table_of(result["by_source"])] if result.get("by_source") else []
     parts = [
         "# Clicks and boxes", "",
-        f"`python benchmarks/clicks.py --data DEV`, {place['machine']}, {place['date']}, commit {place['commit']}.",
+        f"`python benchmarks/clicks.py --data DEV`, {result['machine']}, {result['date']}, commit {result['commit']}.",
         "Mean IoU at full size; boxes 10 % larger than the object, each click at the centre of the largest error.",
         "Times: processor milliseconds, median, one thread; a click of `lite` includes closer look and finish.",
         "\"cost > .02\": share of further clicks that lower the IoU by more than 0.02. Each row says at which commit",
@@ -342,9 +325,9 @@ def main() -> None:
         )
     first = outcomes[next(iter(outcomes))]
     by_source = {s: summary([o for o, t in zip(first, sources) if t == s]) for s in dict.fromkeys(sources)}
-    here = where()
+    here = provenance()
     rows = {n: summary(o) | {"commit": here["commit"]} for n, o in outcomes.items()}
-    result: dict[str, Any] = {"where": here, "all": rows}
+    result: dict[str, Any] = {**here, "all": rows}
     if "lite" in outcomes:
         result |= {"by_source": by_source, "same_on_threads": same_on_threads(a.data, a.weights)}
     print(table_of(rows))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import signal
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from writing import commit
+from writing import provenance
 
 from maskwright.media.exports import export
 from maskwright.media.images import save_image, save_mask
@@ -184,11 +183,8 @@ def main() -> int:
             kills.append(one_kill(jobs, folder / "run", folder / f"reference-{kind}", kind, after_s))
             print(f"{number + 1}/{args.kills} {kills[-1]}", file=sys.stderr)
     rows = figures(kills)
-    about = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": ", ".join(dict.fromkeys([*commits, commit()])),
-    }
+    about = provenance()
+    about["commit"] = ", ".join(dict.fromkeys([*commits, about["commit"]]))
     args.out.mkdir(parents=True, exist_ok=True)
     value = {
         **about,

@@ -11,7 +11,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import random
 import struct
 import subprocess
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+from writing import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -398,12 +398,7 @@ def orientations() -> int:
 def report(found: dict[str, list[dict[str, Any]]], out: Path) -> bool:
     images, clips = found["images"], found["clips"]
     rows = figures(found)
-    about = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": _commit(),
-        "seed": SEED,
-    }
+    about = {**provenance(), "seed": SEED}
     outcomes = {
         "pictures": dict(Counter(row["outcome"].split(" ")[0] for row in images)),
         "clips": dict(Counter(row["outcome"].split(" ")[0] for row in clips)),
@@ -435,13 +430,6 @@ def report(found: dict[str, list[dict[str, Any]]], out: Path) -> bool:
 def _line(row: dict[str, Any]) -> str:
     most = "-" if row["most"] is None else row["most"]
     return f"| {row['what']} | {row['found']:g} | {most} | {'yes' if row['met'] else 'NO'} |\n"
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
 
 
 def main() -> int:

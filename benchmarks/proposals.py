@@ -13,7 +13,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from clicks import cases, where
+from clicks import cases
+from writing import provenance
 
 from maskwright.models.proposers.lite import LiteProposer
 from maskwright.models.segmenters.lite import LiteSegmenter
@@ -66,9 +67,8 @@ def page(result: dict[str, Any]) -> str:
             + " | ".join(f"{row[c]:.0f}" if c in ("objects", "count") else f"{row[c]:.2f}" for c in columns)
             + " |"
         )
-    place = result["where"]
     head = (
-        f"`python benchmarks/proposals.py --data DEV`, {place['machine']}, {place['date']}, commit {place['commit']}."
+        f"`python benchmarks/proposals.py --data DEV`, {result['machine']}, {result['date']}, commit {result['commit']}."
     )
     return "\n".join(
         ["# Proposals of `lite`", "", head, "Share of objects with a proposal of at least that IoU.", "", *lines, ""]
@@ -86,7 +86,7 @@ def main() -> None:
     groups = {"all": rows} | {
         s: [r for r in rows if r["source"] == s] for s in dict.fromkeys(r["source"] for r in rows)
     }
-    result = {"where": where(), "rows": {name: summary(group) for name, group in groups.items()}}
+    result = {**provenance(), "rows": {name: summary(group) for name, group in groups.items()}}
     a.out.mkdir(parents=True, exist_ok=True)
     (a.out / "proposals.json").write_text(json.dumps(result, indent=1) + "\n")
     (a.out / "proposals.md").write_text(page(result))

@@ -9,9 +9,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -25,6 +23,7 @@ import cv2
 import mattes
 import numpy as np
 import PIL.Image
+from writing import provenance
 
 import maskwright as mw
 from maskwright.media.images import open_image
@@ -324,15 +323,13 @@ def main() -> None:
         sections["Lift"] += measure_glb(a.gltf)
     if a.data.exists():
         sections["Parts: IoU on the development pictures"] = measure_parts(a.data)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True
-    ).stdout.strip()
-    head = f"{platform.machine()}, Python {platform.python_version()}, {datetime.date.today()}, commit {commit}; written by `python benchmarks/shape.py`"
+    at = provenance()
+    head = f"Written by `python benchmarks/shape.py` on {at['date']}, commit {at['commit']}, {at['machine']}."
     text = "\n\n".join(f"## {name}\n\n{table(rows)}" for name, rows in sections.items())
     folder = ROOT / "docs" / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "shape.md").write_text(f"# Shape\n\n{head}\n\n{text}\n", encoding="utf-8")
-    (folder / "shape.json").write_text(json.dumps({"head": head, **sections}, indent=1) + "\n", encoding="utf-8")
+    (folder / "shape.json").write_text(json.dumps({**at, **sections}, indent=1) + "\n", encoding="utf-8")
     print(text)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "docs" / "benchmarks"
+MEASURED = ("src", "benchmarks", ":!benchmarks/goals.py", ":!benchmarks/beside.py", "pyproject.toml")
+"""What a figure depends on; goals.py and beside.py only read the figures."""
 
 
 def machine() -> str:
@@ -26,12 +28,33 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The short name of the commit that was measured, with + when files had changed."""
+    """The short name of the commit that was measured, with + when other files than the pages had changed."""
+    name = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)
+    return f"{name or 'unknown'}{'+' * bool(changed)}"
+
+
+def is_current(name: str) -> bool:
+    """True when a page was written and nothing that it measures has changed since its commit."""
+    page = PAGES / f"{name}.json"
+    if not page.exists():
+        return False
+    at = str(json.loads(page.read_text()).get("commit", "")).rpartition(", ")[2]
+    if not at or at.endswith("+") or commit().endswith("+"):
+        return False
+    return bool(_git("cat-file", "-t", at)) and not _git("diff", "--name-only", at, "HEAD", "--", *MEASURED)
+
+
+def provenance() -> dict[str, str]:
+    """Where, when and at which commit: the head of every page's JSON."""
+    return {"machine": machine(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "commit": commit()}
+
+
+def _git(*words: str) -> str:
     try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=HERE, capture_output=True, text=True)
+        return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True).stdout.strip()
     except FileNotFoundError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+        return ""
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -44,11 +67,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def write_page(name: str, title: str, body: str, values: Any) -> Path:
     """docs/benchmarks/<name>.md and .json; the page says which command wrote it, where and when."""
     PAGES.mkdir(parents=True, exist_ok=True)
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
-    about = f"Written by `python benchmarks/{name}.py` on {when}, commit {commit()}, {machine()}."
+    at = provenance()
+    about = f"Written by `python benchmarks/{name}.py` on {at['date']}, commit {at['commit']}, {at['machine']}."
     (PAGES / f"{name}.md").write_text(f"# {title}\n\n{about}\n\n{body.strip()}\n", encoding="utf-8")
     (PAGES / f"{name}.json").write_text(
-        json.dumps({"date": when, "commit": commit(), "machine": machine(), "values": values}, indent=1) + "\n",
-        encoding="utf-8",
+        json.dumps({**at, "values": values}, indent=1) + "\n", encoding="utf-8"
     )
     return PAGES / f"{name}.md"
