@@ -210,6 +210,12 @@ def test_paths_that_are_no_files(path: str) -> None:
         open_image(path)
 
 
+def test_a_web_address_is_told_to_be_downloaded() -> None:
+    with pytest.raises(BadImage) as caught:
+        open_image(Path("https://example.com/a.jpg"))
+    assert "download" in caught.value.hint
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.webp"])
 def test_alpha_survives(tmp_path: Path, name: str) -> None:
     alpha = np.full((8, 12), 90, np.uint8)

@@ -41,7 +41,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("number", "advice"),
-    [(errno.ENOSPC, "disk is full"), (errno.EACCES, "read-only"), (errno.EROFS, "read-only"), (errno.EIO, "Check")],
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "read-only"),
+        (errno.EROFS, "read-only"),
+        (errno.EEXIST, "file stands"),
+        (errno.ENOTDIR, "file stands"),
+        (errno.EIO, "Check"),
+    ],
 )
 def test_storage_faults_say_what_to_do(number: int, advice: str) -> None:
     with pytest.raises(StorageError) as caught, storage_errors("x.png"):

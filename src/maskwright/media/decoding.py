@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from maskwright.errors import BadVideo
 from maskwright.media.limits import LIMITS, Limits
 from maskwright.media.packets import scan_packets, shortfall, too_long
+from maskwright.plumbing.files import missing_hint
 
 CONTAINERS = "MP4/MOV, Matroska/WebM, AVI, MPEG-TS"
 _CODEC_NAMES = """
@@ -59,7 +60,7 @@ def container_kind(path: Path) -> str:
         with path.open("rb") as stream:
             head = stream.read(600)
     except FileNotFoundError as error:
-        raise BadVideo(f"there is no file {path}.", "Check the path.") from error
+        raise BadVideo(f"there is no file {path}.", missing_hint(path)) from error
     except (OSError, ValueError) as error:
         raise BadVideo(f"{path} cannot be opened ({error}).", "Give a video file you may read.") from error
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):

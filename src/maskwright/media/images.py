@@ -19,7 +19,7 @@ from PIL.Image import Image as PilImage
 
 from maskwright.errors import BadImage, BadMask, MaskwrightError
 from maskwright.media.limits import LIMITS, Limits
-from maskwright.plumbing.files import atomic_path
+from maskwright.plumbing.files import atomic_path, missing_hint
 from maskwright.values import Image, Mask
 
 FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF"
@@ -139,7 +139,7 @@ def _stream(source: Source, name: str, limits: Limits) -> Iterator[BinaryIO]:
         stream = path.open("rb")
         size = path.stat().st_size
     except FileNotFoundError as error:
-        raise BadImage(f"there is no file {name}.", "Check the path.") from error
+        raise BadImage(f"there is no file {name}.", missing_hint(name)) from error
     except (OSError, ValueError) as error:
         raise BadImage(f"{name} cannot be opened ({_short(error)}).", "Give a picture file you may read.") from error
     with stream:

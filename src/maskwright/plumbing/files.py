@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -99,13 +100,20 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.", "Check the path.") from error
+        raise InputError(f"{path} does not exist.", missing_hint(path)) from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not readable JSON: {error}.", "Mend or remove the file.") from error
     except OSError as error:
         raise StorageError(
             f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions."
         ) from error
+
+
+def missing_hint(path: str | Path) -> str:
+    """What to do about a file that is not there."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+        return "Files are read from disk: download this one first."
+    return "Check the path."
 
 
 @contextmanager
@@ -143,6 +151,8 @@ def _advice(error: OSError) -> str:
         return "The disk is full: make room or choose another folder with -o, then run the same command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "The place is read-only for you: choose another folder with -o."
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "A file stands where a folder is wanted: choose another folder with -o."
     return "Check the path, then run the same command again."
 
 

@@ -204,6 +204,7 @@ _FILES = {
     "Mend it, or open it with damaged='keep'.": "请修复，或换一个副本。",
     "there is no file {}.": "没有文件 {}。",
     "Check the path.": "请检查路径。",
+    "Files are read from disk: download this one first.": "只读取磁盘上的文件：请先下载。",
     "{} is not a picture that is read here{}.": "{} 不是可读取的图片{}。",
     "Save it as one of: {}.": "请另存为以下格式之一：{}。",
     "{} is larger than {} megapixels.": "{} 超过 {} 百万像素。",
