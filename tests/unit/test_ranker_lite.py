@@ -11,10 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from maskwright.errors import BadMask, WeightsError
+from maskwright.media.samples import sample
 from maskwright.models.rankers.lite import LiteRanker
 from maskwright.models.rankers.lite_features import coarse, pooled, shape_facts, window_of
 from maskwright.models.rankers.lite_tables import read_tables
-from maskwright.values import Image
+from maskwright.models.segmenters.lite import LiteSegmenter
+from maskwright.values import Box, Image, Prompt
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +80,8 @@ def test_shapes_and_ranges(ranker: LiteRanker, picture) -> None:
 
 def test_one_and_two_threads_give_the_same_numbers(ranker: LiteRanker, picture) -> None:
     other = LiteRanker(threads=2)
-    a, b = (r.rank(r.encode(*picture), ["dog", "man"]).logits for r in (ranker, other))
-    assert np.array_equal(a, b)
+    a, b = (r.rank(r.encode(*picture), ["dog", "man"]) for r in (ranker, other))
+    assert np.array_equal(a.logits, b.logits) and np.array_equal(a.wholes, b.wholes)
 
 
 def test_few_regions_are_scored_alone_as_in_company(ranker: LiteRanker, picture) -> None:
@@ -100,6 +102,19 @@ def test_odd_sizes(ranker: LiteRanker, size: tuple[int, int]) -> None:
 def test_no_regions(ranker: LiteRanker, picture) -> None:
     ranking = ranker.rank(ranker.encode(picture[0], picture[1][:0]), ["dog"])
     assert ranking.logits.shape == (1, 0)
+    assert ranking.wholes is not None and ranking.wholes.shape == (0,)
+
+
+def test_a_whole_thing_is_told_from_its_half_and_from_the_background(ranker: LiteRanker) -> None:
+    image = sample("flower")
+    segmenter = LiteSegmenter()
+    box = Box(0.2 * image.width, 0.05 * image.height, 0.8 * image.width, image.height)
+    [found] = segmenter.predict(segmenter.encode(image), [Prompt(box=box)])
+    flower = found.masks[0]
+    left = np.arange(image.width) < np.flatnonzero(flower.any(axis=0)).mean()
+    wholes = ranker.rank(ranker.encode(image, np.stack([flower, flower & left, ~flower])), ["flower"]).wholes
+    assert wholes is not None and wholes.dtype == np.float32
+    assert wholes[0] > wholes[1] > wholes[2]
 
 
 def test_masks_of_another_size_are_refused(ranker: LiteRanker, picture) -> None:

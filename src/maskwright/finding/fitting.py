@@ -29,7 +29,11 @@ class Fit:
 
 
 SIZE_EXPONENT = 0.4
-"""How much more likely a larger region is a whole thing than a part of one."""
+"""How much more likely a larger region is a whole thing than a part of one, where the ranker does not tell."""
+QUALITY_EXPONENT = 2.0
+"""How much the segmenter's own opinion counts beside the ranker's of what is whole; chosen on training pictures."""
+LEAST = 0.01
+"""Quality and wholeness at least, so that a sure noun can outweigh them."""
 SHARPNESS = 2.0
 """Exponent of the chances from which the overlap with the thing meant is expected: above 1, unlikely ones say less."""
 
@@ -42,26 +46,25 @@ def fit_phrase(
     if not len(scene):
         return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
     phrase = parse(text)
-    found = fit(scene, phrase, rank)
-    chances = among_things(found.chances.astype(np.float32), quality, scene.areas, overlaps())
-    return Fit(chances, found.none, found.trace, found.known, phrase.many)
+    found = fit(scene, phrase, rank, lambda ranking: worth(ranking, quality, scene.areas))
+    return Fit(agreed(found.chances, overlaps()), found.none, found.trace, found.known, phrase.many)
 
 
-def among_things(
-    chances: NDArray[np.float32],
-    quality: NDArray[np.float32],
-    areas: NDArray[np.float32],
-    overlaps: NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """The chances with regard to which regions are things at all: phrases mean wholes, while a noun fits a thing's
-    parts as well. What counts is a region's own chance and the overlap to be expected with the thing meant, should it
-    be another candidate: so a region that many likely ones agree with wins over a lone one. The best chance keeps its
-    value."""
-    weighed = chances * np.maximum(quality, 0.01) * np.maximum(areas, 1e-6) ** SIZE_EXPONENT
-    if float(weighed.max()) <= 0:
+def worth(ranking: Ranking, quality: NDArray[np.float32], areas: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(K,) how much each region counts as a thing: phrases mean wholes, while a noun fits a thing's parts as well."""
+    sure = np.maximum(quality, LEAST)
+    if ranking.wholes is None:
+        return np.asarray(sure * np.maximum(areas, 1e-6) ** SIZE_EXPONENT, dtype=np.float32)
+    return np.asarray(np.maximum(ranking.wholes, LEAST) * sure**QUALITY_EXPONENT, dtype=np.float32)
+
+
+def agreed(chances: NDArray[np.float32], overlaps: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What counts is a region's own chance and the overlap to be expected with the thing meant, should it be another
+    candidate: so a region that many likely ones agree with wins over a lone one. The best chance keeps its value."""
+    if float(chances.max()) <= 0:
         return chances
-    beliefs = (weighed / weighed.max()) ** SHARPNESS
-    joined = weighed * (overlaps @ (beliefs / beliefs.sum()))
+    beliefs = (chances / chances.max()) ** SHARPNESS
+    joined = chances * (overlaps @ (beliefs / beliefs.sum()))
     return np.asarray(joined * (float(chances.max()) / float(joined.max())), dtype=np.float32)
 
 

@@ -200,8 +200,10 @@ def _joined(found: list[Ranking]) -> Ranking:
     """Rankings of several looks side by side."""
     if len(found) == 1:
         return found[0]
+    wholes = [r.wholes for r in found if r.wholes is not None]
     return Ranking(
         np.concatenate([r.logits for r in found], axis=1),
         np.concatenate([r.probabilities for r in found], axis=1),
         found[0].known,
+        np.concatenate(wholes) if len(wholes) == len(found) else None,
     )

@@ -37,23 +37,32 @@ class Posterior:
     trace: Mapping[str, Any]
 
 
-def fit(scene: Scene, phrase: Phrase, rank: Callable[[Sequence[str]], Ranking]) -> Posterior:
-    """The whole way for one phrase; `rank` asks a ranker about nouns for the scene's regions."""
+def fit(
+    scene: Scene,
+    phrase: Phrase,
+    rank: Callable[[Sequence[str]], Ranking],
+    worth: Callable[[Ranking], Floats] | None = None,
+) -> Posterior:
+    """The whole way for one phrase; `rank` asks a ranker about nouns for the scene's regions, `worth` gives how much
+    each region counts as a thing (None: all are true things)."""
     ranking = rank(phrase.queries)
     nouns = dict(zip(phrase.queries, ranking.probabilities))
-    return combine(phrase, ranking, score_attributes(scene, phrase, nouns))
+    attributes = score_attributes(scene, phrase, nouns)
+    return combine(phrase, ranking, attributes, None if worth is None else worth(ranking))
 
 
-def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores) -> Posterior:
-    """`ranking` holds a row for each of phrase.queries, the head first."""
+def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores, worth: Floats | None = None) -> Posterior:
+    """`ranking` holds a row for each of phrase.queries, the head first; `worth` (K,) is above 0."""
     head = ranking.logits[0].astype(np.float64)
     if not len(head):
         return Posterior(np.zeros(0, np.float32), 1.0, False, {"phrase": phrase.to_json(), "nouns": phrase.queries})
     known = bool(ranking.known[0]) or not phrase.noun
     logs = combined(head, attributes, 1.0 if known and phrase.noun else UNKNOWN_WEIGHT)
-    best = int(np.argmax(logs))
-    none = none_chance(head, attributes, best)
+    none = none_chance(head, attributes, int(np.argmax(logs)))
     none = none if known else max(none, UNKNOWN_NONE)
+    if worth is not None:
+        logs = logs + np.log(worth.astype(np.float64))
+    best = int(np.argmax(logs))
     chances = ((1 - none) * np.exp(logs - logs[best])).astype(np.float32)
     shown = {"noun": round(float(1 / (1 + np.exp(-head[best]))), 3), **attributes.to_json(best)}
     trace = {
