@@ -13,8 +13,10 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "docs" / "benchmarks"
-MEASURED = ("src", "benchmarks", ":!benchmarks/goals.py", ":!benchmarks/beside.py", "pyproject.toml")
-"""What a figure depends on; goals.py and beside.py only read the figures."""
+READERS = ("all", "goals", "beside")
+"""Scripts of this folder that only read figures."""
+MEASURED = ("src", "benchmarks", "pyproject.toml", *(f":!benchmarks/{name}.py" for name in READERS))
+"""What a figure depends on."""
 
 
 def machine() -> str:
