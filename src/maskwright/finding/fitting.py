@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.finding.phrases import Scene, fit, parse
+from maskwright.finding.phrases import Scene, fit, parse, section_of
 from maskwright.values import Ranking
 
 Rank = Callable[[Sequence[str]], Ranking]
@@ -30,8 +30,10 @@ class Fit:
 
 SIZE_EXPONENT = 0.4
 """How much more likely a larger region is a whole thing than a part of one, where the ranker does not tell."""
-QUALITY_EXPONENT = 2.0
-"""How much the segmenter's own opinion counts beside the ranker's of what is whole; chosen on training pictures."""
+WHOLE_SIZE, WHOLE_QUALITY = 0.2, 2.0
+"""What size and the segmenter's own opinion still count beside what the ranker tells; chosen on training pictures."""
+NO_WHOLES = frozenset({"areas", "body"})
+"""Sections of the noun table whose nouns are no whole things: the sky, a wall, a hand."""
 LEAST = 0.01
 """Quality and wholeness at least, so that a sure noun can outweigh them."""
 SHARPNESS = 2.0
@@ -46,16 +48,19 @@ def fit_phrase(
     if not len(scene):
         return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
     phrase = parse(text)
-    found = fit(scene, phrase, rank, lambda ranking: worth(ranking, quality, scene.areas))
+    told = section_of(phrase.noun) not in NO_WHOLES
+    found = fit(scene, phrase, rank, lambda r: worth(r.wholes if told else None, quality, scene.areas))
     return Fit(agreed(found.chances, overlaps()), found.none, found.trace, found.known, phrase.many)
 
 
-def worth(ranking: Ranking, quality: NDArray[np.float32], areas: NDArray[np.float32]) -> NDArray[np.float32]:
+def worth(
+    wholes: NDArray[np.float32] | None, quality: NDArray[np.float32], areas: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """(K,) how much each region counts as a thing: phrases mean wholes, while a noun fits a thing's parts as well."""
-    sure = np.maximum(quality, LEAST)
-    if ranking.wholes is None:
-        return np.asarray(sure * np.maximum(areas, 1e-6) ** SIZE_EXPONENT, dtype=np.float32)
-    return np.asarray(np.maximum(ranking.wholes, LEAST) * sure**QUALITY_EXPONENT, dtype=np.float32)
+    sure, large = np.maximum(quality, LEAST), np.maximum(areas, 1e-6)
+    if wholes is None:
+        return np.asarray(sure * large**SIZE_EXPONENT, dtype=np.float32)
+    return np.asarray(np.maximum(wholes, LEAST) * sure**WHOLE_QUALITY * large**WHOLE_SIZE, dtype=np.float32)
 
 
 def agreed(chances: NDArray[np.float32], overlaps: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ posterior = fit(scene, phrase, lambda nouns: ranker.rank(regions, nouns))
 
 from maskwright.finding.phrases.attributes import AttributeScores, score_attributes
 from maskwright.finding.phrases.combining import Posterior, combine, fit
+from maskwright.finding.phrases.lexicon import section_of
 from maskwright.finding.phrases.parse import parse
 from maskwright.finding.phrases.phrase import Ordinal, Part, Phrase, Relation
 from maskwright.finding.phrases.scene import Scene, look
@@ -24,4 +25,5 @@ __all__ = [
     "look",
     "parse",
     "score_attributes",
+    "section_of",
 ]

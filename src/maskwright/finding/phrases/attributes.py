@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from maskwright.finding.phrases import places
 from maskwright.finding.phrases.colours import chance_of, words_for
-from maskwright.finding.phrases.lexicon import lexicon
 from maskwright.finding.phrases.phrase import Part, Phrase, Relation
 from maskwright.finding.phrases.relations import pair_chance
 from maskwright.finding.phrases.scene import Scene
@@ -164,8 +163,3 @@ def _relation_label(relation: Relation) -> str:
 def seen_colours(scene: Scene, index: int) -> list[str]:
     """The colour words for one region."""
     return words_for(scene.colours()[index])
-
-
-def section_of(noun: str) -> str:
-    """The section of the noun table ("animals", "furniture"...), "" for a noun that stands in none."""
-    return lexicon("en").sections.get(noun, "")

@@ -84,6 +84,11 @@ def lexicon(language: str) -> Lexicon:
     return Lexicon(groups, _table(named, language), sections)
 
 
+def section_of(noun: str) -> str:
+    """The section of the noun table ("animals", "areas"...), "" for a noun that stands in none."""
+    return lexicon("en").sections.get(noun, "")
+
+
 def _read(name: str) -> Mapping[str, Mapping[str, list[str]]]:
     text = resources.files("maskwright.finding.phrases").joinpath("tables", name).read_text(encoding="utf-8")
     return tomllib.loads(text)

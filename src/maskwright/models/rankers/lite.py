@@ -62,7 +62,7 @@ class LiteRanker:
                 logits[i] = self._logits(first, row)
             self._look_closer(regions, rows, logits)
         chances = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
-        return Ranking(logits, chances, known, regions.data["wholes"])
+        return Ranking(logits, chances, known, regions.data.get("wholes"))
 
     def _logits(self, evidence: Evidence, row: int) -> NDArray[np.float32]:
         if row < 0:
