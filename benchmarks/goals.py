@@ -82,6 +82,16 @@ def on_dev(key: str, mode: str = "one-shot") -> Callable[[Values], float]:
     return lambda v: asked("quality")(v)["dev"]["table"][mode][key]["value"]
 
 
+def on_both(key: str, mode: str) -> Callable[[Values], float]:
+    """Over the phrases of the embedded scenes and of the development pictures together."""
+
+    def read(v: Values) -> float:
+        cells = [asked("quality")(v)[data]["table"][mode][key] for data in ("sample", "dev")]
+        return sum(c["value"] * c["n"] for c in cells) / sum(c["n"] for c in cells)
+
+    return read
+
+
 def gained(mode: str) -> Callable[[Values], Any]:
     return lambda v: row(asked("quality")(v)["pooled"], b=mode)["iou"]
 
@@ -172,6 +182,9 @@ GOALS = (
     interval("Find", "loop without a judge over one look, IoU points", "find", gained("loop")),
     *(interval("Find", f"judge that errs in {e:.0%} over one look, IoU points", "find", gained(f"oracle {e:g}"))
       for e in (0, 0.1, 0.2, 0.3)),
+    *(goal for said, mode in (("alone", "one-shot"), ("with a judge that errs in 10%", "oracle 0.1")) for goal in (
+        least("Find", f"none-such found, {said}", 0.80, "find", on_both("N-acc", mode), "{:.2f}"),
+        most("Find", f"false abstention, {said}", 0.05, "find", on_both("false abstention", mode), "{:.3f}"))),
     most("Find", "one phrase, nothing cached, s", 1.5, "find", lambda v: asked("speed")(v)["first_s"]),
     most("Find", "the tenth phrase on a picture, s", 0.2, "find", lambda v: asked("speed")(v)["tenth_s"]),
     least("Find", "times faster a phrase than the plain way", 5, "find", lambda v: asked("plain")(v)["times"]),
