@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from writing import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+
+from writing import provenance  # noqa: E402
 
 from clip_makers import make_clip  # noqa: E402
 from maskwright.errors import MaskwrightError  # noqa: E402

@@ -153,6 +153,16 @@ def test_a_photo_of_the_camera_is_opened(page: Any, studio: tuple[str, Any]) -> 
     assert green > blue + 30
 
 
+NOTE_TURNS = """() => {
+    window.turnsSeen = [];
+    new MutationObserver(() => {
+        const turns = document.querySelectorAll('#mw-turns input').length;
+        if (turns && window.turnsSeen.at(-1) !== turns) window.turnsSeen.push(turns);
+    }).observe(document.body, {childList: true, subtree: true});
+}"""
+"""The page itself notes how many rounds it shows: a slow test would look too late."""
+
+
 def _turns(page: Any) -> int:
     return int(page.locator("#mw-turns input").count())
 
@@ -172,12 +182,11 @@ def test_sculpt_streams_its_rounds_and_each_is_taken_or_refused(
     rough = _disc(215, 150, 95)
     _import(page, tmp_path, rough)
     _status(page, f"{rough.sum()} px")
+    page.evaluate(NOTE_TURNS)
     _sculpt(page, 2)
-    seen = []
     page.wait_for_selector("#mw-turns input", timeout=60_000)
-    seen.append(_turns(page))
     _wait(page, "() => /round 3/.test(document.querySelector('#mw-round').innerText)")
-    seen.append(_turns(page))
+    seen = page.evaluate("() => window.turnsSeen")
     assert seen[0] < seen[-1] == 4, "the first round was there before the last"
     session = max(studio[1].sessions, key=lambda s: s.touched)
     masks = [turn.mask.array for turn in session.extras["rounds"]]
