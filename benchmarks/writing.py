@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-PAGES = HERE.parent / "docs" / "benchmarks"
+PAGES = Path(os.environ.get("BENCHMARK_PAGES", HERE.parent / "docs" / "benchmarks"))
 READERS = ("all", "goals", "beside")
 """Scripts of this folder that only read figures."""
 MEASURED = ("src", "benchmarks", "pyproject.toml", *(f":!benchmarks/{name}.py" for name in READERS))
