@@ -13,7 +13,7 @@ from typing import Any
 from maskwright.asking import Asker, RateLimit
 from maskwright.asking.rate import Breaker
 from maskwright.assemble.engines import Engines
-from maskwright.config.settings import Settings
+from maskwright.config.settings import Settings, with_overrides
 from maskwright.errors import BadSettings
 from maskwright.media.images import open_mask
 from maskwright.plumbing.budget import Budget
@@ -176,7 +176,6 @@ class _FindTask:
         self._finder = Finder(self._find, engines=ready, judge=judge, resolved=settings)
 
     def work(self, job: Job, image: Image) -> Outcome:
-        from maskwright.assemble.finding import with_overrides
         from maskwright.finding.loop import FindTask, find_rounds
         from maskwright.finding.result import gather
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from maskwright.assemble.finding import Finder, with_overrides
+from maskwright.assemble.finding import Finder
 from maskwright.assemble.loading import load
 from maskwright.bench.datasets import open_dataset
 from maskwright.bench.oracle import OracleJudge
@@ -14,7 +14,7 @@ from maskwright.bench.running import Progress, Solver, run_experiment
 from maskwright.bench.samples import Dataset
 from maskwright.config.bench import DataSettings, Experiment, Variant
 from maskwright.config.find import FindSettings
-from maskwright.config.settings import Settings, resolve
+from maskwright.config.settings import Settings, resolve, with_overrides
 from maskwright.finding.engines import Judge
 from maskwright.finding.result import FindResult
 from maskwright.plumbing.cancel import Cancel

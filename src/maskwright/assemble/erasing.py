@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines as Models
 from maskwright.assemble.loading import load
 from maskwright.config.erase import EraseSettings
 from maskwright.config.settings import Settings, resolve
+from maskwright.config.settings import with_overrides as replaced
 from maskwright.erasing.caption_worker import WorkerCaptioner
 from maskwright.erasing.captioning import VlmCaptioner
 from maskwright.erasing.job import Engines, Job, Progress
@@ -241,21 +241,12 @@ def _finder(resolved: Settings) -> Callable[[Image, str], tuple[Mask | None, flo
 
 def with_overrides(settings: EraseSettings, overrides: Mapping[str, Any]) -> EraseSettings:
     """Settings with some replaced; raises BadSettings naming the one that is wrong."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    unknown = sorted(set(given) - set(EraseSettings.model_fields))
-    if unknown:
-        raise BadSettings(f"erase has no setting {unknown[0]!r}.", f"Known: {', '.join(EraseSettings.model_fields)}.")
-    scale = given.get("text_guidance_scale")
+    scale = overrides.get("text_guidance_scale")
     if isinstance(scale, (int, float)) and not scale > 1:
         from maskwright.erasing.guiding import check_scale
 
         check_scale(float(scale))
-    try:
-        return EraseSettings.model_validate({**settings.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
-        raise BadSettings(f"erase.{place} = {first['input']!r}: {first['msg']}.", "See docs/erase.md.") from error
+    return replaced(settings, overrides)
 
 
 def _kept_masks(masks: Any, out: Path) -> Path | None:

@@ -6,14 +6,12 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines
 from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
 from maskwright.config.find import FindMode, FindSettings
-from maskwright.config.settings import Settings, resolve
+from maskwright.config.settings import Settings, resolve, with_overrides
 from maskwright.errors import BadSettings
 from maskwright.finding.counting import CountedRanker, CountedSegmenter, Meter
 from maskwright.finding.engines import FindEngines, Judge, Sculpt
@@ -211,22 +209,6 @@ class _Same:
 
     def __hash__(self) -> int:
         return id(self.value)
-
-
-def with_overrides(settings: FindSettings, overrides: Mapping[str, Any]) -> FindSettings:
-    """Settings with some replaced; raises BadSettings naming the one that is wrong."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    unknown = sorted(set(given) - set(FindSettings.model_fields))
-    if unknown:
-        raise BadSettings(f"find has no setting {unknown[0]!r}.", f"Known: {', '.join(FindSettings.model_fields)}.")
-    if not given:
-        return settings
-    try:
-        return FindSettings.model_validate({**settings.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
-        raise BadSettings(f"find.{place} = {first['input']!r}: {first['msg']}.", "See docs/find.md.") from error
 
 
 __all__ = ["FindMode", "FindResult", "FindRound", "Finder", "find", "find_rounds"]

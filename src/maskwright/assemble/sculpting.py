@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from maskwright.asking import Asker, RateLimit
 from maskwright.assemble.engines import Engines
 from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
 from maskwright.config.sculpt import SculptSettings
-from maskwright.config.settings import Settings, resolve
+from maskwright.config.settings import Settings, resolve, with_overrides
 from maskwright.errors import BadImage, BadSettings
 from maskwright.media.images import open_image, open_mask
 from maskwright.plumbing.budget import Budget
@@ -211,20 +210,6 @@ def _looking(settings: SculptSettings) -> Looking:
 def _names(tools: Tools) -> dict[str, str]:
     names = {"segmenter": tools.segmenter.name, "judge": tools.judge.name}
     return names if tools.ranker is None else {**names, "ranker": tools.ranker.name}
-
-
-def with_overrides(settings: SculptSettings, overrides: Mapping[str, Any]) -> SculptSettings:
-    """Settings with some replaced; raises BadSettings naming the one that is wrong."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    unknown = sorted(set(given) - set(SculptSettings.model_fields))
-    if unknown:
-        raise BadSettings(f"sculpt has no setting {unknown[0]!r}.", f"Known: {', '.join(SculptSettings.model_fields)}.")
-    try:
-        return SculptSettings.model_validate({**settings.model_dump(), **given}) if given else settings
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in ("sculpt", *first["loc"]))
-        raise BadSettings(f"{place}: {first['msg']}.", "See docs/sculpt.md.") from error
 
 
 def as_mask(mask: Any) -> Mask:

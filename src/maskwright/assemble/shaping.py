@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from maskwright.asking.body_rule import check_words
 from maskwright.assemble.engines import Engines
 from maskwright.assemble.shaping_guard import refuse_unclothing
-from maskwright.config.settings import Settings, resolve
+from maskwright.config.settings import Settings, resolve, with_overrides
 from maskwright.config.shape import ShapeSettings
 from maskwright.errors import BadMask, BadPhrase, BadSettings, MissingModel
 from maskwright.media.images import open_image, open_mask, save_image
@@ -283,17 +283,7 @@ def _engines(settings: Settings | None, **chosen: Any) -> Engines:
 
 def _shape(settings: Settings | None, options: Mapping[str, Any]) -> ShapeSettings:
     """The section of the settings with these options over it; raises BadSettings."""
-    values = (settings or resolve()).section(ShapeSettings).model_dump()
-    given = {key: value for key, value in options.items() if value is not None}
-    unknown = [key for key in given if key not in values]
-    if unknown:
-        raise BadSettings(f"there is no setting {unknown[0]!r}.", f"Known: {', '.join(values)}.")
-    try:
-        return ShapeSettings(**{**values, **given})
-    except ValueError as error:
-        raise BadSettings(
-            f"a setting is out of range: {str(error).splitlines()[2].strip()}", "See docs/reference/settings.md."
-        ) from error
+    return with_overrides((settings or resolve()).section(ShapeSettings), options)
 
 
 def _lite_lifter(settings: Settings | None, faces: int) -> Any:

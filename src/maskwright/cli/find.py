@@ -50,8 +50,9 @@ def find(image: Path, phrases: tuple[str, ...], out: Path | None, as_json: bool,
 
 
 def _finder(options: dict[str, Any]) -> Finder:
-    from maskwright.assemble.finding import Finder, with_overrides
+    from maskwright.assemble.finding import Finder
     from maskwright.config.find import FindSettings
+    from maskwright.config.settings import with_overrides
 
     resolved = read_settings(options["preset"], options["config"], options["assignments"])
     mode = options["mode"] or ("loop+vlm" if options["vlm"] else None)

@@ -157,9 +157,20 @@ def _exists(section: str) -> bool:
     return importlib.util.find_spec(SECTIONS[section].partition(":")[0]) is not None
 
 
+def with_overrides(settings: Section, overrides: Mapping[str, Any]) -> Section:
+    """A section with some settings replaced (None: as it was); raises BadSettings naming the one that is wrong."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return _checked(type(settings), {**settings.model_dump(), **given}) if given else settings
+
+
 def _checked_section(name: str, values: Any) -> BaseModel:
     module, _, attribute = SECTIONS[name].partition(":")
     kind: type[BaseModel] = getattr(importlib.import_module(module), attribute)
+    return _checked(kind, values)
+
+
+def _checked(kind: type[Section], values: Any) -> Section:
+    name = next(section for section, place in SECTIONS.items() if place.endswith(f":{kind.__name__}"))
     if isinstance(values, Mapping):
         _refuse_unknown(values, tuple(kind.model_fields), f"[{name}]")
     try:

@@ -208,6 +208,7 @@ GRADIO: Mapping[str, str] = {
     "File upload": "上传文件",
     "Fold line": "折叠此行",
     "Fullscreen": "全屏",
+    "In queue: {} of {}": "排队中：第 {} 位，共 {} 位",
     "Info": "提示",
     "More tabs": "更多标签",
     "Pan": "平移",
@@ -224,6 +225,7 @@ GRADIO: Mapping[str, str] = {
     "common.complete": "完成",
     "processing": "处理中",
     "processing |": "处理中 |",
+    "queue: {}/{} |": "排队 {}/{} |",
     "select the draw tool to start": "选择绘图工具开始",
     "undo": "撤销",
 }
