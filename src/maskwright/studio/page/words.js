@@ -4,7 +4,8 @@
   document.documentElement.lang = "zh-CN";
   const exact = new Map(words.filter(([english]) => !english.includes("{}")));
   const counted = words.filter(([english]) => english.includes("{}"))
-    .map(([english, chinese]) => [new RegExp(`^${english.replaceAll("{}", "(\\d+)")}$`), chinese]);
+    .map(([english, chinese]) => [english.replace(/[.*+?^$()|[\]\\/]/g, "\\$&").replaceAll("{}", "(\\d+)"), chinese])
+    .map(([pattern, chinese]) => [new RegExp(`^${pattern}$`), chinese]);
   const inChinese = (text) => {
     if (exact.has(text)) return exact.get(text);
     for (const [pattern, chinese] of counted) {
