@@ -175,6 +175,7 @@ class SegmentTab(SegmentActs):
                 return
             while (item := step(request, sid, stream)) is not None:
                 yield item
+            yield tuple(gr.skip() for _ in range(outputs))  # the end repeats the last item: not over later acts
 
         event.__annotations__ = {"request": gr.Request, "sid": str}
         return event
