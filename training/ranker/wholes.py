@@ -99,7 +99,7 @@ def main() -> None:
     for fold in range(FOLDS):
         test = picture % FOLDS == fold
         part = Wholes.of(tables_of(learned(looks[~test], facts[~test], whole[~test])))
-        chances[test] = part.chances(looks[test], facts[test])
+        chances[test] = part.expected(looks[test], facts[test])
     for name, mine in (("photographs", photo), ("drawings", ~photo)):
         area = roc_auc_score(whole[mine] >= 0.5, chances[mine])
         print(f"{name}: {mine.sum()} proposals, r {np.corrcoef(chances[mine], whole[mine])[0, 1]:.3f}, ROC {area:.3f}")

@@ -15,8 +15,7 @@ from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines as Models
 from maskwright.assemble.loading import load
 from maskwright.config.erase import EraseSettings
-from maskwright.config.settings import Settings, resolve
-from maskwright.config.settings import with_overrides as replaced
+from maskwright.config.settings import Settings, resolve, with_overrides
 from maskwright.erasing.caption_worker import WorkerCaptioner
 from maskwright.erasing.captioning import VlmCaptioner
 from maskwright.erasing.job import Engines, Job, Progress
@@ -103,7 +102,7 @@ def erase_rounds(
     about = {k: options.pop(k, None) for k in ("rate", "mask_value", "damaged", "length", "prompt_file")}
     spec = {"name": name, "video": str(video), "mask": None if given is None else str(given), "phrase": phrase, **about}
     resolved = options.pop("resolved", None) or resolve()
-    settings = with_overrides(resolved.section(EraseSettings), options)
+    settings = erase_settings(resolved.section(EraseSettings), options)
     with open_run(out, [spec], settings) as run:
         yield from run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell)
 
@@ -239,14 +238,14 @@ def _finder(resolved: Settings) -> Callable[[Image, str], tuple[Mask | None, flo
     return find
 
 
-def with_overrides(settings: EraseSettings, overrides: Mapping[str, Any]) -> EraseSettings:
+def erase_settings(settings: EraseSettings, overrides: Mapping[str, Any]) -> EraseSettings:
     """Settings with some replaced; raises BadSettings naming the one that is wrong."""
     scale = overrides.get("text_guidance_scale")
     if isinstance(scale, (int, float)) and not scale > 1:
         from maskwright.erasing.guiding import check_scale
 
         check_scale(float(scale))
-    return replaced(settings, overrides)
+    return with_overrides(settings, overrides)
 
 
 def _kept_masks(masks: Any, out: Path) -> Path | None:

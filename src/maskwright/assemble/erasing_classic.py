@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from maskwright.assemble.erasing import make_engines, with_overrides
+from maskwright.assemble.erasing import erase_settings, make_engines
 from maskwright.assemble.erasing_runs import Row, run_clips
 from maskwright.bench.erase import completion_scores
 from maskwright.config.erase import EraseSettings
@@ -80,7 +80,7 @@ def classic_settings(flags: Flags, settings: EraseSettings, *, captions: bool) -
         "seed": flags.get("seed"),
         "comparison": bool(flags.get("save_comparison")),
     }
-    return with_overrides(settings, given)
+    return erase_settings(settings, given)
 
 
 def caption_clip(flags: Flags, warn: Callable[[str], None] | None = None) -> PromptFile:
@@ -96,7 +96,7 @@ def caption_clip(flags: Flags, warn: Callable[[str], None] | None = None) -> Pro
     strategy = {"multi_sample": "multi"}.get(flags["frame_strategy"], flags["frame_strategy"])
     more = {"frames": strategy, "sample_frames": flags["num_sample_frames"]}
     captioner = "vlm" if flags.get("model_path") else None
-    settings = with_overrides(resolved.section(EraseSettings), {**more, "captioner": captioner})
+    settings = erase_settings(resolved.section(EraseSettings), {**more, "captioner": captioner})
     job = Job("clip", Path(flags["video_path"]), path.parent, Path(flags["mask_path"]))
     found = describe_clip(job, make_engines(settings, resolved), settings, warn=warn)
     write_prompt(path, found)

@@ -136,14 +136,14 @@ def resume_command(out: Path, workers: int, as_json: bool, **options: Any) -> No
 
 
 def _settings(resolved: Any, options: dict[str, Any]) -> EraseSettings:
-    from maskwright.assemble.erasing import with_overrides
+    from maskwright.assemble.erasing import erase_settings
     from maskwright.config.erase import EraseSettings
 
     given = {name: options.get(name) for name in EraseSettings.model_fields if name in options}
     given["downscale"] = read_size(options.get("downscale"))
     given["refine_size"] = read_size(options.get("refine_size"))
     given["anchor_frame"] = read_frame(options.get("anchor_frame"))
-    return with_overrides(resolved.section(EraseSettings), given)
+    return erase_settings(resolved.section(EraseSettings), given)
 
 
 def read_size(text: str | None) -> tuple[int, int] | None:

@@ -47,10 +47,10 @@ def erase_command(data: Path | None, run_folder: Path | None, as_json: bool, **o
 
 
 def _engines(options: dict[str, Any], resolved: Any) -> Any:
-    from maskwright.assemble.erasing import make_engines, with_overrides
+    from maskwright.assemble.erasing import erase_settings, make_engines
     from maskwright.config.erase import EraseSettings
 
-    return make_engines(with_overrides(resolved.section(EraseSettings), {"filler": options.get("filler")}), resolved)
+    return make_engines(erase_settings(resolved.section(EraseSettings), {"filler": options.get("filler")}), resolved)
 
 
 def _completion(data: Any, options: dict[str, Any], resolved: Any) -> dict[str, Any]:

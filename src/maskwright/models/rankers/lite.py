@@ -45,7 +45,7 @@ class LiteRanker:
         shape, (pixels, small) = seen.shape_facts(masks), _shrunk(image.pixels, masks)
         data = {
             "dense": dense, "shape": shape, "pixels": pixels,
-            "wholes": self._wholes.chances(*seen_around(features, dense, shape, masks)),
+            "wholes": self._wholes.expected(*seen_around(features, dense, shape, masks)),
             "masks": np.packbits(small.reshape(len(small), small.shape[1] * small.shape[2]), axis=1),
         }  # fmt: skip
         return Embedding(f"ranker:{self.name}", image.sha256, image.size, data)

@@ -32,7 +32,7 @@ class Wholes:
         names = [(f"whole_{i}_weight", f"whole_{i}_bias") for i in range(LAYERS)]
         return cls(tuple((store[w].astype(np.float32), store[b].astype(np.float32)) for w, b in names))
 
-    def chances(self, looks: Floats, facts: Floats) -> Floats:
+    def expected(self, looks: Floats, facts: Floats) -> Floats:
         """(K,) IoU to be expected with a thing, of the regions with these looks and facts."""
         (first, bias), *rest = self.layers
         row = np.concatenate([np.maximum(looks @ first.T + bias, 0), facts], axis=1)
