@@ -32,7 +32,7 @@ SIZE_EXPONENT = 0.4
 """How much more likely a larger region is a whole thing than a part of one, where the ranker does not tell."""
 WHOLE_SIZE, WHOLE_QUALITY = 0.2, 2.0
 """What size and the segmenter's own opinion still count beside what the ranker tells; chosen on the
-training pictures, and so that the package's own samples come out whole."""
+training pictures and by looking at the package's own samples."""
 NO_WHOLES = frozenset({"areas", "body"})
 """Sections of the noun table whose nouns are no whole things: the sky, a wall, a hand."""
 LEAST = 0.01
