@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ NOTE = ".toast-body"
 
 
 def _wait(page: Any, script: str, arg: Any = None) -> None:
-    page.wait_for_function(script, arg=arg, polling=50, timeout=60_000)
+    page.wait_for_function(script, arg=arg, polling=50, timeout=120_000)
 
 
 def _status(page: Any, part: str) -> str:
@@ -73,10 +74,29 @@ def test_an_imported_mask_comes_home_bit_by_bit_and_one_of_another_size_is_refus
     assert np.array_equal(_mask_home(page, tmp_path), mask), "what was there stays"
 
 
+def _brush_seen(page: Any) -> np.ndarray[Any, Any]:
+    """The brush's canvas as a visitor sees it."""
+    shot = Pillow.open(BytesIO(page.locator("#mw-brush canvas").first.screenshot()))
+    return np.asarray(shot.convert("RGB"), np.int16)
+
+
+def _brush_changes(page: Any, before: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Waits until the canvas looks otherwise than before and stands still."""
+    last = before
+    for _ in range(300):
+        now = _brush_seen(page)
+        if np.abs(now - before).max() > 60 and np.array_equal(now, last):
+            return now
+        last = now
+        page.wait_for_timeout(100)
+    raise AssertionError("the brush's canvas stays as it was")
+
+
 def _stroke(page: Any, across: tuple[float, float]) -> None:
     """Paints a level line through the middle of the brush's canvas, between two shares of its width."""
     page.locator("#mw-brush canvas").first.scroll_into_view_if_needed()
     box = page.locator("#mw-brush canvas").first.bounding_box()
+    before = _brush_seen(page)
     middle = box["y"] + box["height"] / 2
     xs = np.linspace(box["x"] + across[0] * box["width"], box["x"] + across[1] * box["width"], 5)
     page.mouse.move(xs[0], middle)
@@ -84,24 +104,29 @@ def _stroke(page: Any, across: tuple[float, float]) -> None:
     for x in xs:
         page.mouse.move(x, middle)
     page.mouse.up()
+    _brush_changes(page, before)
 
 
-def _press_until(page: Any, button: str, script: str, arg: Any = None) -> None:
-    """Presses until it has an effect: the editor hands its layer over a moment after the brush was lifted."""
-    for _ in range(10):
+def _press_until_changed(page: Any, button: str, size: int) -> None:
+    """Presses until the mask is no longer of that size: the editor hands its layer over a moment after the stroke,
+    and a press before that is answered with a note."""
+    over = f"n => !document.querySelector('#mw-status').innerText.includes(`: ${{n}} px`) || document.querySelector('{NOTE}')"
+    for _ in range(20):
         page.locator(button).click()
-        for _ in range(20):
-            if page.evaluate(script, arg):
-                return
-            page.wait_for_timeout(100)
+        _wait(page, over, size)
+        if not page.locator(NOTE).count():
+            return
+        page.locator(".toast-close").first.click()
+        page.wait_for_selector(NOTE, state="detached")
     raise AssertionError(f"{button} has no effect")
 
 
 def _load_brush(page: Any) -> None:
-    page.locator("#mw-brush-load").click()
     _wait(page, "() => document.querySelector('#mw-brush canvas')?.getBoundingClientRect().width > 100")
     page.wait_for_selector("#mw-brush button[aria-label=Brush]")
-    page.wait_for_timeout(700)  # the canvas fits the picture in a moment after it is there
+    empty = _brush_seen(page)
+    page.locator("#mw-brush-load").click()
+    _brush_changes(page, empty)
 
 
 def test_the_brush_adds_and_the_eraser_takes_away(page: Any, tmp_path: Path) -> None:
@@ -112,8 +137,7 @@ def test_the_brush_adds_and_the_eraser_takes_away(page: Any, tmp_path: Path) -> 
     _status(page, f"{disc.sum()} px")
     _load_brush(page)
     _stroke(page, (0.35, 0.65))
-    changed = "n => !document.querySelector('#mw-status').innerText.includes(`${n} px`)"
-    _press_until(page, "#mw-brush-add", changed, int(disc.sum()))
+    _press_until_changed(page, "#mw-brush-add", int(disc.sum()))
     more = _mask_home(page, tmp_path)
     assert (more | ~disc).all(), "the brush takes nothing away"
     rows, columns = np.nonzero(more & ~disc)
@@ -122,7 +146,7 @@ def test_the_brush_adds_and_the_eraser_takes_away(page: Any, tmp_path: Path) -> 
     assert abs(columns.mean() - SIZE[0] / 2) < 12
     assert columns.max() - columns.min() > 4 * (rows.max() - rows.min()), "it is a level line"
 
-    _press_until(page, "#mw-brush-erase", changed, int(more.sum()))
+    _press_until_changed(page, "#mw-brush-erase", int(more.sum()))
     less = _mask_home(page, tmp_path)
     assert not (less & ~disc).any(), "the eraser adds nothing"
     assert not less[SIZE[1] // 2, SIZE[0] // 2]
