@@ -159,8 +159,12 @@ def test_an_edit_is_planned_made_and_changes_nothing_outside(
     inside = edited[mask].astype(float).mean(axis=0) - before[mask].astype(float).mean(axis=0)
     assert inside[1] > inside[0] + 20, "greener inside"
     assert page.locator("#mw-edits img").count() == 1
+    opened = session.picture
     page.locator("#mw-use-edit").click()
-    page.wait_for_timeout(300)
+    for _ in range(600):
+        if session.picture is not opened:
+            break
+        page.wait_for_timeout(100)
     _tab(page, 0)
     _wait(page, "() => document.querySelector('#mw-picture img')?.naturalWidth > 0")
     assert np.array_equal(session.picture.pixels, edited)
