@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import beside
 import goals
-from writing import HERE, PAGES, is_current
+from writing import ALONE, HERE, PAGES, is_current
 
 NEEDS_DATA = ("clicks", "proposals", "phrases_oracle", "find", "sculpt", "erase", "shape")
 PLAIN = ("startup", "embedded", "metrics", "fuzz", "batch", "models", "studio", "faults_runs", "faults_erase")
@@ -58,6 +59,9 @@ def check() -> int:
     bad = [line for line in (goals.table() + beside.table()).splitlines() if "| missing |" in line]
     if INDEX.read_text(encoding="utf-8") != gathered():
         bad.append(f"{INDEX.name} is not what the pages say: run benchmarks/all.py --gather")
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in HERE.glob("*.py")}
+    uses = re.compile(rf"^ *(?:from|import) ({'|'.join(ALONE)})\b", re.MULTILINE)
+    bad += [f"{who}.py uses {used}.py: ALONE must not name it" for who, text in scripts.items() for used in uses.findall(text)]
     for name, words in QUICK.items():
         with tempfile.TemporaryDirectory() as pages:
             command = [sys.executable, str(HERE / f"{name}.py"), *words]

@@ -1,8 +1,8 @@
 """Mutated pictures and clips against media/: `python benchmarks/fuzz.py [--quick]`.
 
 10 000 pictures and 500 clips (seeded: case i is the same on every machine with the same libraries), run in processes of
-their own so that a crash is a result too. Interrupted, it goes on where it stopped. Writes docs/benchmarks/fuzz.md and
-fuzz.json; exits with 1 when a figure is not met.
+their own so that a crash is a result too. Interrupted, it goes on where it stopped at that commit. Writes
+docs/benchmarks/fuzz.md and fuzz.json; exits with 1 when a figure is not met.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import PIL.Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from writing import provenance  # noqa: E402
+from writing import commit, provenance  # noqa: E402
 
 from clip_makers import make_clip  # noqa: E402
 from maskwright.errors import MaskwrightError  # noqa: E402
@@ -437,7 +437,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="500 pictures and 24 clips")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
-    parser.add_argument("--state", type=Path, default=Path(tempfile.gettempdir()) / "maskwright-fuzz")
+    parser.add_argument("--state", type=Path, default=Path(tempfile.gettempdir()) / f"maskwright-fuzz-{commit()}")
     parser.add_argument("--worker", nargs=3, metavar=("KIND", "START", "STOP"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:

@@ -15,8 +15,14 @@ HERE = Path(__file__).resolve().parent
 PAGES = Path(os.environ.get("BENCHMARK_PAGES", HERE.parent / "docs" / "benchmarks"))
 READERS = ("all", "goals", "beside")
 """Scripts of this folder that only read figures."""
-MEASURED = ("src", "benchmarks", "pyproject.toml", *(f":!benchmarks/{name}.py" for name in READERS))
-"""What a figure depends on."""
+ALONE = ("faults_erase", "faults_runs", "find", "fuzz", "metrics", "models", "startup")
+"""Scripts of this folder that no other benchmark uses."""
+
+
+def measured(name: str = "") -> list[str]:
+    """What a page's figures depend on, as git names it; without a name, what any page's do."""
+    apart = {*READERS, *(ALONE if name else ())} - {name}
+    return ["src", "benchmarks", "pyproject.toml", *(f":!benchmarks/{other}.py" for other in sorted(apart))]
 
 
 def machine() -> str:
@@ -32,19 +38,19 @@ def machine() -> str:
 def commit() -> str:
     """The short name of the commit that was measured, with + when other files than the pages had changed."""
     name = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *measured())
     return f"{name or 'unknown'}{'+' * bool(changed)}"
 
 
 def is_current(name: str) -> bool:
-    """True when a page was written and nothing that it measures has changed since its commit."""
+    """True when a page was written and nothing that its figures depend on has changed since its commit."""
     page = PAGES / f"{name}.json"
     if not page.exists():
         return False
     at = str(json.loads(page.read_text()).get("commit", "")).rpartition(", ")[2]
     if not at or at.endswith("+") or commit().endswith("+"):
         return False
-    return bool(_git("cat-file", "-t", at)) and not _git("diff", "--name-only", at, "HEAD", "--", *MEASURED)
+    return bool(_git("cat-file", "-t", at)) and not _git("diff", "--name-only", at, "HEAD", "--", *measured(name))
 
 
 def provenance() -> dict[str, str]:
