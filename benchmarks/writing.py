@@ -13,8 +13,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PAGES = Path(os.environ.get("BENCHMARK_PAGES", HERE.parent / "docs" / "benchmarks"))
-READERS = ("all", "goals", "beside")
-"""Scripts of this folder that only read figures."""
+READERS = ("all", "goals", "beside", "writing")
+"""Scripts of this folder that only read figures, or write them down."""
 ALONE = ("faults_erase", "faults_runs", "find", "fuzz", "metrics", "models", "startup")
 """Scripts of this folder that no other benchmark uses."""
 
