@@ -44,17 +44,24 @@ SCRIPT = "() => {" + "".join(f"\n({script.strip()})({_WORDS});" for script in _S
 """Runs once on the page: keyboard, preview of regions, pictures without a mouse, Gradio's own words in Chinese."""
 
 
+HAND_OVER = """(file) => {
+    const link = Object.assign(document.createElement("a"), {href: file.url, download: file.orig_name ?? ""});
+    document.body.append(link);
+    link.click();
+    link.remove();
+}"""
+
+
 class Download:
     """A button that makes a file and then hands it over: Gradio's own only gives what was made before the click."""
 
     def __init__(self, elem_id: str, label: str = "download") -> None:
         self.button = gr.Button(T(label), elem_id=elem_id, size="sm", min_width=60)
-        self.link = gr.DownloadButton("", elem_id=f"{elem_id}-file", elem_classes="mw-hidden")
-        self._press = f"() => setTimeout(() => document.getElementById('{elem_id}-file')?.click(), 250)"
+        self.file = gr.DownloadButton("", elem_id=f"{elem_id}-file", elem_classes="mw-hidden")
 
     def on_click(self, make: Callable[..., Any], inputs: list[Any]) -> None:
         """`make` gives the path of a file on the shelf."""
-        self.button.click(make, inputs, [self.link]).success(fn=None, js=self._press)
+        self.button.click(make, inputs, [self.file]).success(fn=None, inputs=[self.file], js=HAND_OVER)
 
 
 class Frame:
