@@ -17,12 +17,17 @@ READERS = ("all", "goals", "beside", "writing")
 """Scripts of this folder that only read figures, or write them down."""
 ALONE = ("faults_erase", "faults_runs", "find", "fuzz", "metrics", "models", "startup")
 """Scripts of this folder that no other benchmark uses."""
+PAGED = ("startup", "studio")
+"""Benchmarks that the studio's code can change: it is the outermost room, nothing but the command imports it."""
 
 
 def measured(name: str = "") -> list[str]:
     """What a page's figures depend on, as git names it; without a name, what any page's do."""
     apart = {*READERS, *(ALONE if name else ())} - {name}
-    return ["src", "benchmarks", "pyproject.toml", *(f":!benchmarks/{other}.py" for other in sorted(apart))]
+    away = [f":!benchmarks/{other}.py" for other in sorted(apart)]
+    if name and name not in PAGED:
+        away.append(":!src/maskwright/studio")
+    return ["src", "benchmarks", "pyproject.toml", *away]
 
 
 def machine() -> str:
