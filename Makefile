@@ -14,8 +14,8 @@ demo:           ## what works, as a page
 docs:           ## the site of docs/ in site/, in an environment of its own; fails on a warning or a dead link
 	test -x .venv-docs/bin/mkdocs || (python3 -m venv .venv-docs && .venv-docs/bin/pip install -q -r docs/requirements.txt)
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
-bench:          ## every figure in docs/benchmarks.md
-	$(PY) benchmarks/all.py
+bench:          ## every figure in docs/benchmarks.md; WITH="--data FOLDER" and the like go to benchmarks/all.py
+	$(PY) benchmarks/all.py $(WITH)
 faults:         ## every row of the reliability table, with its figure
 	$(PY) benchmarks/faults.py
 ci:             ## what must pass before a change lands

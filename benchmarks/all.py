@@ -1,12 +1,14 @@
 """Every figure in docs/benchmarks.md, one benchmark after another; what was measured since the last change of
 the code is not measured again.
 
-    python benchmarks/all.py [--data FOLDER] [--davis FILE] [--gltf FOLDER] [--only clicks find ...] [--gather] [--again]
+    python benchmarks/all.py [--data FOLDER] [--davis FILE] [--gltf FOLDER] [--lemur FOLDER] [--only clicks find ...]
+                             [--gather] [--again]
     python benchmarks/all.py --quick
 
 --gather only puts the pages together. --quick runs the short ones without keeping their figures, and fails when one does,
-when a promised figure or a comparison stands on no page, or when docs/benchmarks.md is not what the pages say. A benchmark that needs the development pictures is left out without --data, the
-comparison with davis2017-evaluation without its metrics.py, and Khronos's validator without its folder.
+when a promised figure or a comparison stands on no page, or when docs/benchmarks.md is not what the pages say. A
+benchmark that needs the development pictures is left out without --data, the comparison with davis2017-evaluation
+without its metrics.py, Khronos's validator without its folder, and the matte of a photograph without pymatting's lemur.
 """
 
 from __future__ import annotations
@@ -77,6 +79,7 @@ def main() -> int:
     parser.add_argument("--data")
     parser.add_argument("--davis")
     parser.add_argument("--gltf")
+    parser.add_argument("--lemur")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--gather", action="store_true")
     parser.add_argument("--again", action="store_true")
@@ -89,7 +92,9 @@ def main() -> int:
         wanted = [n for n in wanted if n not in NEEDS_DATA]
     given = {name: ["--data", args.data] for name in NEEDS_DATA if args.data}
     given["metrics"] = ["--davis", args.davis] if args.davis else []
-    given["shape"] = given.get("shape", []) + (["--gltf", args.gltf] if args.gltf else [])
+    for name in ("gltf", "lemur"):
+        if folder := getattr(args, name):
+            given["shape"] = [*given.get("shape", []), f"--{name}", folder]
     due = [] if args.gather else [name for name in wanted if args.again or not is_current(name)]
     failed = [name for name in due if not run(name, given.get(name, []))]
     INDEX.write_text(gathered(), encoding="utf-8")
