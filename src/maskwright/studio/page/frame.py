@@ -50,6 +50,7 @@ HAND_OVER = """(file) => {
     link.click();
     link.remove();
 }"""
+"""Takes the file from the answer itself: the page's own link may not have been told of it yet."""
 
 
 class Download:
