@@ -26,6 +26,7 @@ from maskwright.finding.phrases import look, parse, score_attributes
 from maskwright.finding.phrases.combining import LOWEST, combined
 from maskwright.models.rankers.lite import CROPPED, LiteRanker
 from maskwright.models.rankers.lite_heads import Heads
+from maskwright.models.rankers.lite_kin import Kin
 from maskwright.models.rankers.lite_tables import read_tables
 from maskwright.models.rankers.lite_words import Vocabulary
 from maskwright.values import Embedding, Image
@@ -46,7 +47,10 @@ class StoredRanker(LiteRanker):
     def __init__(self, tables: Path):
         store = read_tables(tables)
         self.name, self.cropped = "lite", CROPPED
-        self._heads, self.vocabulary = Heads.of(store), Vocabulary.of(store)
+        self._heads, self.vocabulary, self._kin = Heads.of(store), Vocabulary.of(store), Kin.of(store)
+
+    def kin(self, dense, masks) -> NDArray[np.float32]:
+        return self._kin.chances(dense, masks)
 
     def _crops(self, regions: Embedding, chosen) -> NDArray[np.float32]:
         return regions.data["crop"][list(chosen)]
@@ -113,9 +117,10 @@ def gather(args) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         asked = few_of_a_kind(asked, rng) + absent_phrases(names, absent)
         part = {k: store[f"{picture.key}/{k}"] for k in ("masks", "size", "dense", "crop", "shape")}
         masks = np.unpackbits(part["masks"], count=int(np.prod(part["size"]))).reshape(part["size"]).view(bool)
-        data = {k: part[k].astype(np.float32) for k in ("dense", "crop", "shape")}
-        seen = Embedding("ranker:lite", image.sha256, image.size, data)
         scene, ranker = look(image, masks), rankers[half_of(picture.key)]
+        data = {k: part[k].astype(np.float32) for k in ("dense", "crop", "shape")}
+        data["kin"] = ranker.kin(data["dense"], masks)
+        seen = Embedding("ranker:lite", image.sha256, image.size, data)
         for text, right in asked:
             phrase = parse(text)
             if all(ranker.vocabulary.row(q) >= 0 for q in phrase.queries):

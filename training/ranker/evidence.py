@@ -1,6 +1,6 @@
 """Out-of-fold noun chances of the true regions of the training pictures, for calibrating what comes after nouns.
 
-python training/ranker/evidence.py --features ... --vocabulary ... --classifier ... --classes ... --out evidence.npz
+python training/ranker/evidence.py --features ... --vocabulary ... --classifier ... --classes ... --captions ... --out evidence.npz
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("features", "vocabulary", "classifier", "classes", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--captions", type=Path)
     args = parser.parse_args()
     regions = train.load_regions(args.features)
     fc = dict(np.load(args.classifier))
     counts = Counter(n for names, t in zip(regions.names, regions.is_true) if t for n in names)
-    classes = sorted(n for n, c in counts.items() if c >= train.FEWEST)
-    Y = np.array([[c in names for c in classes] for names in regions.names], dtype=np.float64)
+    captioned = train.load_captioned(args.captions) if args.captions else []
+    classes = train.learned_classes(counts, captioned)
+    Y = train.targets(regions, classes)
     concepts = tomllib.loads((train.HERE / "concepts.toml").read_text())
     wnids = sorted(w for w, _ in json.loads(args.classes.read_text()).values())
     vocabulary = dict(np.load(args.vocabulary))
-    everyday = {*counts, *(w for w in train.lexicon_words())}
+    everyday = {*counts, *classes, *train.lexicon_words()}
     keep = np.array([str(w) in everyday for w in vocabulary["words"]])
     vocabulary["words"], vocabulary["embeddings"] = vocabulary["words"][keep], vocabulary["embeddings"][keep]
     A, B, known = Affinities(vocabulary, [int(w[1:]) for w in wnids], classes, concepts).tables()
     words = [str(w) for w in vocabulary["words"]]
     index = {w: i for i, w in enumerate(words)}
     pairs = np.array(train.pair_table(regions, words, A, B, set(counts), np.random.default_rng(0)))
-    weight = train.class_weights(regions, classes, Y)
-    scores, _, _ = train.fit_heads(regions, Y, weight, "both")
-    whole, _, _ = train.fit_heads(regions, regions.whole.astype(float)[:, None], np.ones(len(Y)), "both")
+    taught = train.teach(captioned, regions, Y, pairs, (A, B), classes, index, fc)
+    scores, _, _ = train.fit_heads(regions, Y, "both", taught)
+    whole, _, _ = train.fit_whole(regions, "both")
     P = train.posteriors(regions, fc, "both")
     prior = np.log(A @ P.mean(0) + 1e-6)
     tables = (A, B, P, prior, scores, whole[:, 0])

@@ -88,7 +88,7 @@ def coco_pictures(data: Path, shared: Path) -> Iterator[Picture]:
                 continue
             seen.add(ident)
             size = (item["height"], item["width"])
-            regions = tuple(_instance(a, names, size) for a in by_image.get(ident, []))
+            regions = tuple(instance(a, names, size) for a in by_image.get(ident, []))
             regions += tuple(panoptic.get(ident, (None, ()))[1]) if ident in panoptic else ()
             yield Picture(f"coco_{ident:012d}", "coco", path, regions, tuple(captions.get(ident, ())))
     for ident, (path, regions) in panoptic.items():
@@ -112,7 +112,7 @@ def _captions(file: Path) -> dict[int, list[str]]:
     return out
 
 
-def _instance(a: dict, names: dict[int, str], size: tuple[int, int]) -> Region:
+def instance(a: dict, names: dict[int, str], size: tuple[int, int]) -> Region:
     seg = a["segmentation"]
     if isinstance(seg, dict):
         code = rle.frPyObjects(seg, *size) if isinstance(seg["counts"], list) else seg

@@ -1,10 +1,13 @@
 """Fit the ranker's heads on region features and write its tables.
 
     python training/ranker/train.py --features features.npz --vocabulary vocabulary.npz --classifier fc.npz \
-        --classes imagenet_class_index.json --out ranker_lite.npz
+        --classes imagenet_class_index.json --captions captions.npz --out ranker_lite.safetensors
 
 Everything is closed form or convex, so the same inputs give the same file. Decisions (regularisation, temperature,
-which features) are made by cross-validation over pictures; the printed figures are out of fold.
+which features) are made by cross-validation over pictures; the printed figures are out of fold. Pictures of which only
+captions are known teach too: of the proposals of such a picture the one that a noun fits best is shown as an example of
+it, twice over, each time by heads that are a little wiser; and outlined people are shown as men or women where all
+captions say the same. They are never measured on.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from affinity import TABLES, Affinities
+from affinity import PEOPLE, TABLES, Affinities
+from captions import SAID, Captioned, load_captioned
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -33,6 +37,15 @@ TEMPERATURE = 1.5
 RIDGE = 1.0
 FEWEST = 2
 STAGES = ("dense", "both")
+FEWEST_SAID = 8
+"""Captioned pictures that must name a thing for it to be learned from them."""
+SAID_WEIGHT, SAID_ROUNDS, SAID_SMALLEST, SAME = 0.2, 2, 0.003, 0.6
+"""Weight of a captioned region beside a true one; rounds; its least share of the picture; overlap of what is the same."""
+UNSEEN = "face head hair hand arm leg foot eye nose mouth ear picture top object team room kitchen office park street".split()
+"""Nouns of captions that mean no region, or too many."""
+MALE, FEMALE = ("man", "boy"), ("woman", "girl")
+LOOKS_SIZE, LOOKS_SHARE = 0.012, 0.5
+"""Least share of the picture, and of the largest person's size, of people that captions call a man or a woman."""
 
 
 @dataclass
@@ -114,14 +127,116 @@ def ridge(X: NDArray, Y: NDArray, weight: NDArray, strength: float = RIDGE) -> t
     return W, base - mean @ W
 
 
-def fit_heads(regions: Regions, Y: NDArray, weight: NDArray, stage: str) -> tuple[NDArray, NDArray, NDArray]:
-    """(out-of-fold scores, matrix, bias) of the learned classes."""
-    X = rooted(regions, stage)
-    scores = np.zeros_like(Y)
-    for train, test in GroupKFold(5).split(X, Y, regions.picture):
+Taught = tuple[Regions, NDArray, NDArray]
+"""Regions with their targets and weights."""
+
+
+def stacked(regions: Regions, Y: NDArray, stage: str, more: Taught | None) -> tuple[NDArray, NDArray, NDArray]:
+    """Features, targets and weights of the regions, and after them of what is taught more."""
+    X, weight = rooted(regions, stage), class_weights(Y)
+    if more is None:
+        return X, Y, weight
+    return np.concatenate([X, rooted(more[0], stage)]), np.concatenate([Y, more[1]]), np.concatenate([weight, more[2]])
+
+
+def fit_heads(
+    regions: Regions, Y: NDArray, stage: str, more: Taught | None = None
+) -> tuple[NDArray, NDArray, NDArray]:
+    """(out-of-fold scores, matrix, bias) of the learned classes; what is taught `more` is in every fold."""
+    X, Y, weight = stacked(regions, Y, stage, more)
+    count, scores = len(regions.names), np.zeros((len(regions.names), Y.shape[1]))
+    for train, test in GroupKFold(5).split(X[:count], Y[:count], regions.picture):
+        train = np.concatenate([train, np.arange(count, len(Y))])
         W, b = ridge(X[train], Y[train], weight[train])
         scores[test] = X[test] @ W + b
     return scores, *ridge(X, Y, weight)
+
+
+def said_classes(captioned: list[Captioned]) -> set[str]:
+    """Nouns that captions can teach."""
+    counts = Counter(noun for c in captioned for noun in c.said)
+    return {n for n, c in counts.items() if c >= FEWEST_SAID} - set(UNSEEN) - set(PEOPLE.split())
+
+
+def rows_of(captioned: list[Captioned]) -> Regions:
+    """All regions of the captioned pictures, nameless."""
+    picture = np.repeat(np.arange(len(captioned)), [len(c.dense) for c in captioned])
+    dense, crop, shape = (np.concatenate([getattr(c, k) for c in captioned]) for k in ("dense", "crop", "shape"))
+    none = np.zeros(len(picture))
+    return Regions(picture, dense, crop, shape, [set() for _ in picture], none, none.astype(bool), [])
+
+
+def shown(captioned: list[Captioned], classes: set[str], score) -> list[set[str]]:
+    """What each region is an example of: of each noun said the region that it fits best, with all that are much the
+    same; outlined people are people."""
+    names: list[set[str]] = []
+    for c in captioned:
+        mine: list[set[str]] = [set() for _ in c.area]
+        person = np.arange(len(c.area)) < c.people
+        if c.people:
+            person |= c.iou[:, : c.people].max(1) >= 0.5
+        free = ~person & (c.area >= SAID_SMALLEST)
+        rows = np.arange(len(names), len(names) + len(mine))
+        for noun in sorted(c.said & classes) if free.any() else ():
+            best = int(np.where(free, score(rows, noun), -np.inf).argmax())
+            for k in np.flatnonzero(free & (c.iou[best] >= SAME)):
+                mine[k].add(noun)
+        for k in np.flatnonzero(person):
+            mine[k].add("person")
+        names += mine
+    return names
+
+
+def part_of(regions: Regions, rows: NDArray) -> Regions:
+    """Some of the rows."""
+    arrays = (regions.picture, regions.dense, regions.crop, regions.shape)
+    place = [regions.place[i] for i in rows] if regions.place else []
+    names = [regions.names[i] for i in rows]
+    return Regions(*(a[rows] for a in arrays), names, regions.whole[rows], regions.is_true[rows], place)
+
+
+def targets(regions: Regions, classes: list[str]) -> NDArray:
+    return np.array([[c in names for c in classes] for names in regions.names], dtype=np.float64)
+
+
+def teach(captioned, regions: Regions, Y: NDArray, pairs, tables, classes, index, fc) -> Taught | None:
+    """The regions that captions name: heads that are fitted without them name them, are fitted with them, and name
+    them again."""
+    if not captioned:
+        return None
+    A, B = tables
+    P = posteriors(regions, fc, "both")
+    prior = np.log(A @ P.mean(0) + 1e-6)
+    scores, whole = fit_heads(regions, Y, "both")[0], fit_whole(regions, "both")[0][:, 0]
+    fit = fit_pairs("both", regions, pairs, (A, B, P, prior, scores, whole))
+    rows, taught = rows_of(captioned), None
+    X, P, none = rooted(rows, "both"), posteriors(rows, fc, "both"), np.zeros(len(rows.names))
+    learnable = said_classes(captioned) & set(index)
+    for _ in range(SAID_ROUNDS):
+        W, b = ridge(*stacked(regions, Y, "both", taught))
+        found = (A, B, P, prior, X @ W + b, none)
+        rows.names[:] = shown(
+            captioned, learnable, lambda chosen, noun, found=found: pair_score(fit, *columns(chosen, index[noun], found))
+        )
+        part = part_of(rows, np.flatnonzero([bool(n) for n in rows.names]))
+        Yt = targets(part, classes)
+        taught = part, Yt, SAID_WEIGHT * class_weights(np.concatenate([Y, Yt]))[len(Y) :]
+    return taught
+
+
+def fit_whole(regions: Regions, stage: str) -> tuple[NDArray, NDArray, NDArray]:
+    """`fit_heads` for how much of one whole thing a region is."""
+    X, y, weight = rooted(regions, stage), regions.whole.astype(np.float64)[:, None], np.ones(len(regions.whole))
+    scores = np.zeros_like(y)
+    for train, test in GroupKFold(5).split(X, y, regions.picture):
+        W, b = ridge(X[train], y[train], weight[train])
+        scores[test] = X[test] @ W + b
+    return scores, *ridge(X, y, weight)
+
+
+def learned_classes(counts: Counter[str], captioned: list[Captioned]) -> list[str]:
+    """What heads are fitted for: nouns with outlines enough, or that captions can teach."""
+    return sorted({n for n, c in counts.items() if c >= FEWEST} | said_classes(captioned))
 
 
 def posteriors(regions: Regions, fc: dict[str, NDArray], stage: str) -> NDArray:
@@ -139,7 +254,8 @@ def log_softmax(z: NDArray) -> NDArray:
     return z - np.log(np.exp(z).sum(1, keepdims=True))
 
 
-def class_weights(regions: Regions, classes: list[str], Y: NDArray) -> NDArray:
+def class_weights(Y: NDArray) -> NDArray:
+    """Rare classes count more, regions of none count less."""
     counts = Y.sum(0)
     weight = np.full(len(Y), 0.35)
     for i in np.flatnonzero(Y.any(1)):
@@ -149,22 +265,44 @@ def class_weights(regions: Regions, classes: list[str], Y: NDArray) -> NDArray:
     return weight
 
 
-def fit_looks(regions: Regions, stage: str) -> tuple[NDArray, float]:
-    """(matrix column and bias of the apparent man (+1) or woman (-1) head, out-of-fold ROC area), from people.json."""
+def fit_looks(regions: Regions, stage: str, captioned: list[Captioned]) -> tuple[NDArray, tuple[float, float]]:
+    """(matrix column and bias of the apparent man (+1) or woman (-1) head, out-of-fold ROC areas on the people marked
+    in people.json and on those that captions tell of)."""
     notes = json.loads((HERE / "people.json").read_text())
     row_of = {place: i for i, place in enumerate(regions.place)}
-    marked = {sex: [f"{key}/{i}" for key, found in notes[sex].items() for i in found] for sex in ("male", "female")}
-    marked = {sex: [place for place in places if place in row_of] for sex, places in marked.items()}
-    rows = np.array([row_of[place] for sex in marked.values() for place in sex])
-    y = np.repeat([1.0, -1.0], [len(marked["male"]), len(marked["female"])])[:, None]
+    marks = [(f"{key}/{i}", sex) for sex in ("male", "female") for key, found in notes[sex].items() for i in found]
+    marked = np.array([row_of[place] for place, _ in marks if place in row_of])
+    sexes = [sex for place, sex in marks if place in row_of]
+    told, told_sexes = told_people(captioned)
+    X, picture = rooted(regions, stage)[marked], regions.picture[marked]
+    if captioned:
+        rows = rows_of(captioned)
+        X = np.concatenate([X, rooted(part_of(rows, told), stage)])
+        picture = np.concatenate([picture, rows.picture[told] + regions.picture.max() + 1])
+    y = np.array([1.0 if sex == "male" else -1.0 for sex in [*sexes, *told_sexes]])[:, None]
     weight = np.where(y[:, 0] > 0, (y < 0).sum() / (y > 0).sum(), 1.0)
-    X = rooted(regions, stage)[rows]
     scores = np.zeros(len(y))
-    for train, test in GroupKFold(10).split(X, y, regions.picture[rows]):
-        W, b = ridge(X[train], y[train], weight[train], strength=0.1)
+    for train, test in GroupKFold(10).split(X, y, picture):
+        W, b = ridge(X[train], y[train], weight[train])
         scores[test] = (X[test] @ W + b)[:, 0]
-    W, b = ridge(X, y, weight, strength=0.1)
-    return np.concatenate([W[:, 0], b]), float(roc_auc_score(y[:, 0] > 0, scores))
+    W, b = ridge(X, y, weight)
+    parts = [np.arange(len(y)) < len(marked), np.arange(len(y)) >= len(marked)]
+    areas = [roc_auc_score(y[part, 0] > 0, scores[part]) if part.any() else np.nan for part in parts]
+    return np.concatenate([W[:, 0], b]), (float(areas[0]), float(areas[1]))
+
+
+def told_people(captioned: list[Captioned]) -> tuple[NDArray, list[str]]:
+    """Rows of outlined people in pictures whose captions tell of one sex alone, and which."""
+    rows, sexes, start = [], [], 0
+    for c in captioned:
+        male, female = (sum(c.nouns[noun] for noun in nouns) for nouns in (MALE, FEMALE))
+        if max(male, female) >= SAID and min(male, female) == 0 and c.people:
+            area = c.area[: c.people]
+            large = np.flatnonzero((area >= LOOKS_SIZE) & (area >= LOOKS_SHARE * area.max()))
+            rows += [start + k for k in large]
+            sexes += ["male" if male else "female"] * len(large)
+        start += len(c.area)
+    return np.array(rows, int), sexes
 
 
 def leanings(words: list[str]) -> NDArray:
@@ -218,15 +356,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("features", "vocabulary", "classifier", "classes", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--captions", type=Path, help="made by captions.py")
     parser.add_argument("--leave-out", type=int, choices=(0, 1), help="a half of the pictures, for abstain.py")
     args = parser.parse_args()
     regions = load_regions(args.features, args.leave_out)
+    captioned = load_captioned(args.captions) if args.captions else []
     fc = dict(np.load(args.classifier))
     counts = Counter(n for names, t in zip(regions.names, regions.is_true) if t for n in names)
-    classes = sorted(n for n, c in counts.items() if c >= FEWEST)
+    classes = learned_classes(counts, captioned)
     print(len(regions.names), "regions,", len(classes), "learned classes:", ", ".join(classes))
-    Y = np.array([[c in names for c in classes] for names in regions.names], dtype=np.float64)
-    weight = class_weights(regions, classes, Y)
+    Y = targets(regions, classes)
     concepts = tomllib.loads((HERE / "concepts.toml").read_text())
     wnids = sorted(w for w, _ in json.loads(args.classes.read_text()).values())
     vocabulary = np.load(args.vocabulary)
@@ -236,17 +375,17 @@ def main() -> None:
     index = {w: i for i, w in enumerate(words)}
     out: dict[str, NDArray] = {}
     pairs = np.array(pair_table(regions, words, A, B, set(counts), np.random.default_rng(0)))
-    target_whole = regions.whole.astype(np.float64)[:, None]
+    taught = teach(captioned, regions, Y, pairs, (A, B), classes, index, fc)
     for stage in STAGES:
-        scores, W, b = fit_heads(regions, Y, weight, stage)
-        whole, Ww, bw = fit_heads(regions, target_whole, np.ones(len(Y)), stage)
+        scores, W, b = fit_heads(regions, Y, stage, taught)
+        whole, Ww, bw = fit_whole(regions, stage)
         P = posteriors(regions, fc, stage)
         prior = np.log(A @ P.mean(0) + 1e-6)
         out |= pack_stage(stage, W, b, Ww, bw, prior)
         fit = fit_pairs(stage, regions, pairs, (A, B, P, prior, scores, whole[:, 0]))
-        looks, area = fit_looks(regions, stage)
+        looks, areas = fit_looks(regions, stage, captioned)
         out[f"{stage}_looks"] = looks.astype(np.float32)
-        print(stage, "apparent man or woman, ROC:", area)
+        print(stage, "apparent man or woman, ROC, marked and told:", areas)
         out[f"{stage}_pair"] = fit.astype(np.float32)
 
         def score(rows, w, fit=fit, P=P, prior=prior, scores=scores, whole=whole):

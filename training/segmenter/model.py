@@ -108,7 +108,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x).permute(0, 2, 3, 1)
-        y = self.narrow(F.relu(self.wide(self.norm(y)))) * self.gain
+        y = F.relu(self.wide(self.norm(y)))
+        y = F.linear(y, self.narrow.weight * self.gain[:, None], self.narrow.bias * self.gain)
         return x + y.permute(0, 3, 1, 2)
 
 

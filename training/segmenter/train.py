@@ -238,7 +238,7 @@ class Trainer:
         losses, ious, rounds = 0.0, [], 3
         for k in range(rounds):
             with torch.autocast("cpu", torch.bfloat16):
-                logits, scores = self.net.decoder(*[leaf[index] for leaf in leaves], *prompts.tensors())
+                logits, scores = self.net.decoder(*[leaf.bfloat16()[index] for leaf in leaves], *prompts.tensors())
             loss, iou = round_loss(logits.float(), scores.float(), truth, weight, prompts.ambiguous())
             (loss / rounds).backward()
             losses += loss.item() / rounds
@@ -256,7 +256,7 @@ class Trainer:
         """Rounds without learning, to reach late clicks."""
         for _ in range(rounds):
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                logits, scores = self.net.decoder(*[leaf[index] for leaf in leaves], *prompts.tensors())
+                logits, scores = self.net.decoder(*[leaf.bfloat16()[index] for leaf in leaves], *prompts.tensors())
             prompts.follow(logits.float()[torch.arange(len(logits)), scores.argmax(1)])
 
     def update(self, progress: float) -> None:
@@ -269,7 +269,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 3.0)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        keep = min(0.995, (1 + self.step) / (10 + self.step))
+        keep = min(0.998, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for slow, fast in zip(self.mean.parameters(), self.net.parameters(), strict=True):
                 slow.lerp_(fast, 1 - keep)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from maskwright.errors import BadMask
 from maskwright.models.rankers import lite_features as seen
 from maskwright.models.rankers.lite_heads import Evidence, Heads
+from maskwright.models.rankers.lite_kin import Kin, joined
 from maskwright.models.rankers.lite_tables import read_tables
 from maskwright.models.rankers.lite_wholes import Wholes, seen_around
 from maskwright.models.rankers.lite_words import Vocabulary
@@ -32,11 +33,13 @@ class LiteRanker:
         folder = locate(WEIGHTS)
         self._session = onnx_session(folder / "ranker_lite.onnx", threads=threads)
         tables = read_tables(folder / "ranker_lite.safetensors")
-        self._heads, self.vocabulary, self._wholes = Heads.of(tables), Vocabulary.of(tables), Wholes.of(tables)
+        self._heads, self.vocabulary = Heads.of(tables), Vocabulary.of(tables)
+        self._wholes, self._kin = Wholes.of(tables), Kin.of(tables)
 
     def encode(self, image: Image, masks: NDArray[np.bool_]) -> Embedding:
-        """Pooled features (K, 1280), shape facts (K, 10) and wholes (K,) of the (K, H, W) regions; picture and masks
-        are kept at a longer side of 1600 px at most. Raises BadMask when the masks are not the picture's size."""
+        """Pooled features (K, 1280), shape facts (K, 10), wholes (K,) and kin (K, K) of the (K, H, W) regions; picture
+        and masks are kept at a longer side of 1600 px at most. Raises BadMask when the masks are not the picture's
+        size."""
         if masks.ndim != 3 or masks.shape[1:] != (image.height, image.width):
             raise BadMask(f"masks of shape {masks.shape} do not fit the picture {image.size}.", "Give bool (K, H, W).")
         masks = np.asarray(masks, dtype=np.bool_)
@@ -46,6 +49,7 @@ class LiteRanker:
         data = {
             "dense": dense, "shape": shape, "pixels": pixels,
             "wholes": self._wholes.expected(*seen_around(features, dense, shape, masks)),
+            "kin": self._kin.chances(dense, masks),
             "masks": np.packbits(small.reshape(len(small), small.shape[1] * small.shape[2]), axis=1),
         }  # fmt: skip
         return Embedding(f"ranker:{self.name}", image.sha256, image.size, data)
@@ -61,6 +65,7 @@ class LiteRanker:
             for i, row in enumerate(rows):
                 logits[i] = self._logits(first, row)
             self._look_closer(regions, rows, logits)
+            logits = joined(logits, regions.data["kin"])
         chances = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
         return Ranking(logits, chances, known, regions.data.get("wholes"))
 

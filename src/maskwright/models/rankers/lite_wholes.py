@@ -46,7 +46,7 @@ class Wholes:
 def seen_around(features: Floats, dense: Floats, shape: Floats, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Looks (K, 2560) inside and around each of the (K, H, W) regions and facts (K, 15) of its shape and its place
     among the others; `features` is the picture's map, `dense` (K, 1280) its mean in each region, `shape` (K, 10)."""
-    small = _small(masks)
+    small = shrunk(masks)
     outside = pooled(features, coarse(_rims(small), *features.shape[:2]))
     looks = np.sqrt(np.maximum(np.concatenate([dense, outside], axis=1), 0))
     one, other = looks[:, : dense.shape[1]], looks[:, dense.shape[1] :]
@@ -56,7 +56,8 @@ def seen_around(features: Floats, dense: Floats, shape: Floats, masks: NDArray[n
     return looks, np.concatenate(facts, axis=1).astype(np.float32)
 
 
-def _small(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def shrunk(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The regions at a size at which they are laid side by side."""
     count, height, width = masks.shape
     scale = SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
