@@ -14,6 +14,7 @@ from maskwright.errors import BadMask, WeightsError
 from maskwright.media.samples import sample
 from maskwright.models.rankers.lite import LiteRanker
 from maskwright.models.rankers.lite_features import coarse, pooled, shape_facts, window_of
+from maskwright.models.rankers.lite_kin import joined
 from maskwright.models.rankers.lite_tables import read_tables
 from maskwright.models.segmenters.lite import LiteSegmenter
 from maskwright.values import Box, Image, Prompt
@@ -163,3 +164,28 @@ def test_real_things_are_told_apart(ranker: LiteRanker, dev_data: Path) -> None:
     masks = np.stack([cv2.imread(str(dev_data / "masks" / f"{n}.png"), 0) > 127 for n in names])
     ranking = ranker.rank(ranker.encode(Image(pixels.copy()), masks), ["pizza", "book", "wine glass"])
     assert len({int(row.argmax()) for row in ranking.logits}) == 2
+
+
+def test_a_noun_is_lent_to_what_is_of_its_kind_and_never_taken() -> None:
+    logits = np.array([[4.0, -4.0, -4.0], [-5.0, -5.0, 1.0]], np.float32)
+    chances = np.array([[0, 0.5, 0.001], [0.5, 0, 0.001], [0.001, 0.001, 0]], np.float32)
+    got = joined(logits, chances)
+    assert (got >= logits).all()
+    assert got[0, 1] == pytest.approx(np.log(0.49 / 0.51), abs=0.02)
+    np.testing.assert_allclose(got[[0, 0, 1], [0, 2, 2]], logits[[0, 0, 1], [0, 2, 2]])
+
+
+def test_kin_look_alike_and_lie_apart(ranker: LiteRanker) -> None:
+    """Two cups and a checked square: the cups are kin, a part of one is not its own kin."""
+    coffee = sample("coffee").pixels
+    cup = cv2.resize(coffee[60:330, 150:480], (120, 98))
+    pixels = np.full((300, 420, 3), 128, np.uint8)
+    pixels[20:118, 20:140], pixels[170:268, 20:140] = cup, cup
+    pixels[60:160, 260:360] = np.indices((100, 100)).sum(0)[..., None] // 10 % 2 * 255
+    masks = np.zeros((4, 300, 420), np.bool_)
+    masks[0, 20:118, 20:140] = masks[1, 170:268, 20:140] = masks[2, 60:160, 260:360] = masks[3, 20:60, 20:140] = True
+    kin = ranker.encode(Image(pixels), masks).data["kin"]
+    assert kin.shape == (4, 4) and kin.dtype == np.float32
+    assert kin[0, 1] > 5 * kin[0, 2]
+    assert kin[0, 3] == kin[3, 0] == kin[0, 0] == 0
+    np.testing.assert_allclose(kin, kin.T, atol=1e-5)

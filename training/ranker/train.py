@@ -41,7 +41,10 @@ FEWEST_SAID = 8
 """Captioned pictures that must name a thing for it to be learned from them."""
 SAID_WEIGHT, SAID_ROUNDS, SAID_SMALLEST, SAME = 0.2, 2, 0.003, 0.6
 """Weight of a captioned region beside a true one; rounds; its least share of the picture; overlap of what is the same."""
-UNSEEN = "face head hair hand arm leg foot eye nose mouth ear picture top object team room kitchen office park street".split()
+UNSEEN = {
+    "face", "head", "hair", "hand", "arm", "leg", "foot", "eye", "nose", "mouth", "ear", "picture", "top", "object",
+    "team", "room", "kitchen", "office", "park", "street",
+}  # fmt: skip
 """Nouns of captions that mean no region, or too many."""
 MALE, FEMALE = ("man", "boy"), ("woman", "girl")
 LOOKS_SIZE, LOOKS_SHARE = 0.012, 0.5
@@ -139,9 +142,7 @@ def stacked(regions: Regions, Y: NDArray, stage: str, more: Taught | None) -> tu
     return np.concatenate([X, rooted(more[0], stage)]), np.concatenate([Y, more[1]]), np.concatenate([weight, more[2]])
 
 
-def fit_heads(
-    regions: Regions, Y: NDArray, stage: str, more: Taught | None = None
-) -> tuple[NDArray, NDArray, NDArray]:
+def fit_heads(regions: Regions, Y: NDArray, stage: str, more: Taught | None = None) -> tuple[NDArray, NDArray, NDArray]:
     """(out-of-fold scores, matrix, bias) of the learned classes; what is taught `more` is in every fold."""
     X, Y, weight = stacked(regions, Y, stage, more)
     count, scores = len(regions.names), np.zeros((len(regions.names), Y.shape[1]))
@@ -155,7 +156,7 @@ def fit_heads(
 def said_classes(captioned: list[Captioned]) -> set[str]:
     """Nouns that captions can teach."""
     counts = Counter(noun for c in captioned for noun in c.said)
-    return {n for n, c in counts.items() if c >= FEWEST_SAID} - set(UNSEEN) - set(PEOPLE.split())
+    return {n for n, c in counts.items() if c >= FEWEST_SAID} - UNSEEN - set(PEOPLE.split())
 
 
 def rows_of(captioned: list[Captioned]) -> Regions:
@@ -215,9 +216,11 @@ def teach(captioned, regions: Regions, Y: NDArray, pairs, tables, classes, index
     for _ in range(SAID_ROUNDS):
         W, b = ridge(*stacked(regions, Y, "both", taught))
         found = (A, B, P, prior, X @ W + b, none)
-        rows.names[:] = shown(
-            captioned, learnable, lambda chosen, noun, found=found: pair_score(fit, *columns(chosen, index[noun], found))
-        )
+
+        def score(chosen, noun, found=found):
+            return pair_score(fit, *columns(chosen, index[noun], found))
+
+        rows.names[:] = shown(captioned, learnable, score)
         part = part_of(rows, np.flatnonzero([bool(n) for n in rows.names]))
         Yt = targets(part, classes)
         taught = part, Yt, SAID_WEIGHT * class_weights(np.concatenate([Y, Yt]))[len(Y) :]

@@ -1,4 +1,4 @@
-"""Which regions of a picture are of one kind: what is surely a cup tells that the things which look like it are cups."""
+"""Which regions of a picture are of one kind: what is surely a cup tells that things which look like it are cups."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ class Kin:
     @classmethod
     def of(cls, store: Mapping[str, NDArray[Any]]) -> Kin:
         """From the arrays of the tables file."""
-        names = ("mean", "spread", "axes", "extent", "weights")
-        arrays = [store[f"kin_{name}"].astype(np.float32) for name in names]
-        return cls(*arrays, float(store["kin_offset"][0]))
+        mean, spread, axes, extent, weights = (
+            store[f"kin_{name}"].astype(np.float32) for name in ("mean", "spread", "axes", "extent", "weights")
+        )
+        return cls(mean, spread, axes, extent, weights, float(store["kin_offset"][0]))
 
     def chances(self, dense: Floats, masks: NDArray[np.bool_]) -> Floats:
         """(K, K) chance that one region is another thing of the kind of the other; 0 where they overlap. `dense`
         (K, 1280) is what is seen in each of the (K, H, W) regions."""
+        if not len(masks):
+            return np.zeros((0, 0), np.float32)
         logits = self.likeness(dense, masks) @ self.weights + np.float32(self.offset)
         out: Floats = apart(masks) / (1 + np.exp(-logits))
         return out
