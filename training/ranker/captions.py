@@ -2,11 +2,14 @@
 features, and the nouns that were said.
 
 python training/ranker/captions.py --data DIR --shared DIR --net ranker_lite.onnx --out captions.npz
+
+captions.csv names every picture and its licence.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 from collections import Counter
@@ -61,9 +64,13 @@ def nouns_in(caption: str) -> set[str]:
     return out
 
 
+def captions_file(data: Path) -> Path:
+    return data / "coco_words" / "annotations" / "captions_val2017.json"
+
+
 def captioned_pictures(data: Path, shared: Path) -> Iterator[Picture]:
     """Pictures with captions whose licence allows it, that nothing is measured on and no head was taught with."""
-    truth = json.loads((data / "coco_words" / "annotations" / "captions_val2017.json").read_text())
+    truth = json.loads(captions_file(data).read_text())
     said: dict[int, list[str]] = {}
     for a in truth["annotations"]:
         said.setdefault(a["image_id"], []).append(a["caption"])
@@ -112,6 +119,15 @@ def described(session, proposer: LiteProposer, picture: Picture) -> dict[str, ND
     }  # fmt: skip
 
 
+def list_pictures(pictures: list[Picture], data: Path) -> None:
+    """Writes captions.csv."""
+    licences = {f"coco_{i['id']:012d}": i["license"] for i in json.loads(captions_file(data).read_text())["images"]}
+    with (Path(__file__).with_suffix(".csv")).open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["id", "licence", "people"])
+        rows.writerows([p.key, ALLOWED[licences[p.key]], len(p.regions)] for p in pictures)
+
+
 def load_captioned(path: Path) -> list[Captioned]:
     """What `main` wrote."""
     store = np.load(path)
@@ -133,7 +149,9 @@ def main() -> None:
     options.intra_op_num_threads = 1
     session, proposer = onnxruntime.InferenceSession(str(args.net), options), LiteProposer()
     out: dict[str, NDArray] = {}
-    for number, picture in enumerate(captioned_pictures(args.data, args.shared)):
+    pictures = list(captioned_pictures(args.data, args.shared))
+    list_pictures(pictures, args.data)
+    for number, picture in enumerate(pictures):
         out |= {f"{picture.key}/{name}": value for name, value in described(session, proposer, picture).items()}
         if number % 20 == 19:
             print(number + 1, "pictures", flush=True)
