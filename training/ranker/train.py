@@ -142,15 +142,26 @@ def stacked(regions: Regions, Y: NDArray, stage: str, more: Taught | None) -> tu
     return np.concatenate([X, rooted(more[0], stage)]), np.concatenate([Y, more[1]]), np.concatenate([weight, more[2]])
 
 
-def fit_heads(regions: Regions, Y: NDArray, stage: str, more: Taught | None = None) -> tuple[NDArray, NDArray, NDArray]:
-    """(out-of-fold scores, matrix, bias) of the learned classes; what is taught `more` is in every fold."""
-    X, Y, weight = stacked(regions, Y, stage, more)
-    count, scores = len(regions.names), np.zeros((len(regions.names), Y.shape[1]))
-    for train, test in GroupKFold(5).split(X[:count], Y[:count], regions.picture):
-        train = np.concatenate([train, np.arange(count, len(Y))])
+def folded(X: NDArray, Y: NDArray, weight: NDArray, picture: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """(out-of-fold scores of the rows with a picture, matrix, bias); the rows after those are in every fold."""
+    count = len(picture)
+    scores, always = np.zeros((count, Y.shape[1])), np.arange(count, len(Y))
+    for train, test in GroupKFold(5).split(X[:count], Y[:count], picture):
+        train = np.concatenate([train, always])
         W, b = ridge(X[train], Y[train], weight[train])
         scores[test] = X[test] @ W + b
     return scores, *ridge(X, Y, weight)
+
+
+def fit_heads(regions: Regions, Y: NDArray, stage: str, more: Taught | None = None) -> tuple[NDArray, NDArray, NDArray]:
+    """(out-of-fold scores, matrix, bias) of the learned classes."""
+    return folded(*stacked(regions, Y, stage, more), regions.picture)
+
+
+def fit_whole(regions: Regions, stage: str) -> tuple[NDArray, NDArray, NDArray]:
+    """The same for how much of one whole thing a region is."""
+    y = regions.whole.astype(np.float64)[:, None]
+    return folded(rooted(regions, stage), y, np.ones(len(y)), regions.picture)
 
 
 def said_classes(captioned: list[Captioned]) -> set[str]:
@@ -225,16 +236,6 @@ def teach(captioned, regions: Regions, Y: NDArray, pairs, tables, classes, index
         Yt = targets(part, classes)
         taught = part, Yt, SAID_WEIGHT * class_weights(np.concatenate([Y, Yt]))[len(Y) :]
     return taught
-
-
-def fit_whole(regions: Regions, stage: str) -> tuple[NDArray, NDArray, NDArray]:
-    """`fit_heads` for how much of one whole thing a region is."""
-    X, y, weight = rooted(regions, stage), regions.whole.astype(np.float64)[:, None], np.ones(len(regions.whole))
-    scores = np.zeros_like(y)
-    for train, test in GroupKFold(5).split(X, y, regions.picture):
-        W, b = ridge(X[train], y[train], weight[train])
-        scores[test] = X[test] @ W + b
-    return scores, *ridge(X, y, weight)
 
 
 def learned_classes(counts: Counter[str], captioned: list[Captioned]) -> list[str]:
