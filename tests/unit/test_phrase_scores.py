@@ -55,6 +55,24 @@ def test_the_best_region(text: str, right: int) -> None:
     assert int(score_attributes(scene, phrase, nouns).log_chances.argmax()) == right
 
 
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [("the smallest box", 2), ("the leftmost box", 0), ("the second box from the left", 1)],
+)
+def test_pieces_are_no_rivals_of_whole_things(text: str, right: int) -> None:
+    """Scraps of the ground, a little like boxes, lie above, before and between the boxes."""
+    scraps = [(4, 4, 9, 9, GREEN), (60, 30, 9, 9, GREEN), (200, 200, 9, 9, GREEN), (300, 10, 9, 9, GREEN)]
+    image, masks = scene_of(*ROW, *scraps)
+    phrase, scene = parse(text), look(image, masks)
+    nouns = {query: np.array([0.08] * 4 + [0.05] * 4, np.float32) for query in phrase.queries}
+    wholes = np.array([0.9] * 4 + [0.1] * 4, np.float32)
+    own = slice(0, len(ROW))
+    without = score_attributes(scene, phrase, nouns).log_chances[own]
+    told = score_attributes(scene, phrase, nouns, wholes).log_chances[own]
+    assert int(told.argmax()) == right
+    assert told[right] > without[right] + 0.5
+
+
 PAIRS = [
     ("the cup on the table", [(150, 60, 20, 30, RED), (20, 200, 20, 30, RED)], (100, 88, 140, 60, WHITE), 0),
     ("the cup next to the table", [(245, 100, 20, 30, RED), (10, 20, 20, 30, RED)], (150, 90, 90, 60, WHITE), 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,12 @@ def fit_phrase(
         return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
     phrase = parse(text)
     told = section_of(phrase.noun) not in NO_WHOLES
-    found = fit(scene, phrase, rank, lambda r: worth(r.wholes if told else None, quality, scene.areas))
+
+    def ranked(nouns: Sequence[str]) -> Ranking:
+        ranking = rank(nouns)
+        return ranking if told else replace(ranking, wholes=None)
+
+    found = fit(scene, phrase, ranked, lambda r: worth(r.wholes, quality, scene.areas))
     return Fit(agreed(found.chances, overlaps()), found.none, found.trace, found.known, phrase.many)
 
 

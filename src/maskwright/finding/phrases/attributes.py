@@ -39,15 +39,20 @@ class AttributeScores:
         return {label: round(float(chances[index]), 3) for label, chances in self.each.items()}
 
 
-def score_attributes(scene: Scene, phrase: Phrase, nouns: Mapping[str, Floats]) -> AttributeScores:
-    """`nouns`: for each of phrase.queries, the chance (K,) that each region is that noun."""
+def score_attributes(
+    scene: Scene, phrase: Phrase, nouns: Mapping[str, Floats], wholes: Floats | None = None
+) -> AttributeScores:
+    """`nouns`: for each of phrase.queries, the chance (K,) that each region is that noun; `wholes` (K,) 0..1 is how
+    much of one whole thing each is, since places, sizes and numbers are meant among things and not among their pieces
+    (None: all are whole)."""
     kind = nouns.get(phrase.noun or "object", np.ones(len(scene), np.float32))
+    kind = kind if wholes is None else kind * wholes
     looks: dict[str, Floats] = {}
     _own_looks(scene, phrase, looks)
     for part in phrase.parts:
         looks[_part_label(part)] = _maybe_not(part_chance(scene, part, nouns), part.negated)
     relations = {
-        _relation_label(relation): _maybe_not(relation_chance(scene, relation, nouns), relation.negated)
+        _relation_label(relation): _maybe_not(relation_chance(scene, relation, nouns, wholes), relation.negated)
         for relation in phrase.relations
     }
     found: dict[str, Floats] = {}
@@ -107,11 +112,13 @@ def _presence(scene: Scene, seen: Floats | None) -> Floats:
     return np.asarray(np.clip(0.3 + 0.5 * raised / max(float(raised.max()), 0.1), 0.05, 0.9), dtype=np.float32)
 
 
-def relation_chance(scene: Scene, relation: Relation, nouns: Mapping[str, Floats]) -> Floats:
+def relation_chance(
+    scene: Scene, relation: Relation, nouns: Mapping[str, Floats], wholes: Floats | None = None
+) -> Floats:
     """The best partner: a region that fits the object's own words and stands in the relation."""
     thing = relation.object
     fits = nouns.get(thing.noun or "object", np.full(len(scene), 0.5, np.float32))
-    inner = score_attributes(scene, thing, nouns)
+    inner = score_attributes(scene, thing, nouns, wholes)
     partner = fits * np.exp(inner.log_chances)
     surest = float(partner.max(initial=0))
     if surest < 0.02:

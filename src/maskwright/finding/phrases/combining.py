@@ -47,7 +47,7 @@ def fit(
     each region counts as a thing (None: all are true things)."""
     ranking = rank(phrase.queries)
     nouns = dict(zip(phrase.queries, ranking.probabilities))
-    attributes = score_attributes(scene, phrase, nouns)
+    attributes = score_attributes(scene, phrase, nouns, None if worth is None else ranking.wholes)
     return combine(phrase, ranking, attributes, None if worth is None else worth(ranking))
 
 

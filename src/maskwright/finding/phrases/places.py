@@ -60,8 +60,8 @@ def ordinal_chance(scene: Scene, ordinal: Ordinal, group: Floats) -> Floats:
     return out
 
 
-def distinct(scene: Scene, group: Floats, share: float = 0.5) -> list[int]:
-    """Regions nearly as sure as the surest, without those that are the same thing or a piece of one."""
+def distinct(scene: Scene, group: Floats, share: float = 0.3) -> list[int]:
+    """Regions not much less sure than the surest, without those that are the same thing or a piece of one."""
     if not len(group):
         return []
     strong = np.flatnonzero(group >= share * max(float(group.max()), 1e-6))
