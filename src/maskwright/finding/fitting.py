@@ -28,7 +28,7 @@ class Fit:
     many: bool = False
 
 
-SIZE_EXPONENT = 0.4
+SIZE_EXPONENT = 0.5
 """How much more likely a larger region is a whole thing than a part of one, where the ranker does not tell."""
 WHOLE_SIZE, WHOLE_QUALITY = 0.2, 2.0
 """What size and the segmenter's own opinion still count beside what the ranker tells; chosen on the
