@@ -77,7 +77,7 @@ def test_words_find_something_or_say_that_there_is_nothing(page: Any) -> None:
     page.locator("#mw-words textarea, #mw-words input").fill("the cat")
     page.locator("#mw-find").click()
     _status(page, "quality")
-    page.locator("#mw-words textarea, #mw-words input").fill("the dog 🙂")
+    page.locator("#mw-words textarea, #mw-words input").fill("the red car on the left 🙂")
     page.locator("#mw-find").click()
     _status(page, "There is no")
 
