@@ -8,8 +8,10 @@ from functools import cache
 from typing import Any
 
 ARENAS = 2
-_ARENA_MAX = -8
-"""M_ARENA_MAX of malloc.h."""
+APART = 2**20
+"""Bytes from which a block lies outside the heaps."""
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+"""M_MMAP_THRESHOLD and M_ARENA_MAX of malloc.h."""
 
 
 def give_back() -> bool:
@@ -23,11 +25,15 @@ def give_back() -> bool:
     return bool(trim is not None and trim(0))
 
 
-def few_arenas() -> bool:
-    """Lets all threads share two heaps instead of eight a core, each of which keeps what it once needed; True where the
-    C library can (glibc). To be called before threads are started."""
+def steady_heap() -> bool:
+    """Lets all threads share two heaps instead of eight a core, each of which keeps what it once needed, and keeps
+    large blocks out of them; True where the C library can (glibc). To be called before threads are started.
+
+    By itself glibc learns from every large block that is freed to put the next ones among the small ones. A few small
+    things that stay then hold what a picture once took, and the heaps grow from visitor to visitor.
+    """
     choose = _of_libc("mallopt")
-    return bool(choose is not None and choose(_ARENA_MAX, ARENAS))
+    return choose is not None and bool(choose(_ARENA_MAX, ARENAS)) and bool(choose(_MMAP_THRESHOLD, APART))
 
 
 @cache

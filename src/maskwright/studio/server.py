@@ -19,7 +19,7 @@ from maskwright.studio.api import api_routes
 from maskwright.studio.desk import Desk
 from maskwright.studio.page.frame import CSS, I18N, SCRIPT
 from maskwright.studio.page.whole import build_page
-from maskwright.studio.quiet import few_arenas
+from maskwright.studio.quiet import steady_heap
 from maskwright.studio.sweeping import sweep
 
 KEEP_ALIVE_S = 60
@@ -63,7 +63,7 @@ def serve(
     settings: Settings, *, auth: tuple[str, str] | None = None, root: Path | None = None, single_lock: bool = False
 ) -> None:
     """Serves until stopped."""
-    few_arenas()
+    steady_heap()
     desk = Desk(settings, root=root, single_lock=single_lock)
     config = uvicorn.Config(
         make_app(desk, auth=auth), host=desk.rules.host, port=desk.rules.port, log_level="warning", access_log=False,
