@@ -35,17 +35,25 @@ FAKES: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def scene() -> tuple[Image, dict[str, Mask]]:
-    """A red, a blue and a green disc on a grey ground."""
-    y, x = np.mgrid[:150, :320]
-    pixels = np.full((150, 320, 3), (190, 190, 185), dtype=np.uint8)
+DISCS = {"red": (200, 35, 35), "blue": (45, 80, 200), "green": (50, 150, 60), "yellow": (225, 205, 40)}
+
+
+def discs(*colours: str) -> tuple[Image, dict[str, Mask]]:
+    """Discs side by side on a grey ground."""
+    y, x = np.mgrid[:150, : 20 + 100 * len(colours)]
+    pixels = np.full((*x.shape, 3), (190, 190, 185), dtype=np.uint8)
     masks = {}
-    for name, colour, at in (("red", (200, 35, 35), 60), ("blue", (45, 80, 200), 160), ("green", (50, 150, 60), 260)):
-        inside = (x - at) ** 2 + (y - 75) ** 2 < 30**2
-        pixels[inside] = colour
+    for i, name in enumerate(colours):
+        inside = (x - 60 - 100 * i) ** 2 + (y - 75) ** 2 < 30**2
+        pixels[inside] = DISCS[name]
         masks[name] = Mask(inside)
     return Image(pixels), masks
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[Image, dict[str, Mask]]:
+    """A red, a blue and a green disc."""
+    return discs("red", "blue", "green")
 
 
 class Script:
@@ -130,18 +138,52 @@ def test_the_trace_is_json_and_reads_back(scene: tuple[Image, dict[str, Mask]]) 
 # -- with a judge
 
 
-def test_a_pick_wins(scene: tuple[Image, dict[str, Mask]]) -> None:
-    judge = Script(Answer("pick", picks=(2,), confidence=0.9))
+def test_a_pick_that_is_said_twice_wins(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(Answer("pick", picks=(2,), confidence=0.8), Answer("pick", picks=(2,), confidence=0.9))
     found = asked(scene[0], "the red circle", judge)
     shown = judge.views[0]
     assert found.mask is not None and found.mask.iou(Mask(shown.masks[1])) > 0.6
     assert found.reason == "picked"
     assert found.score == pytest.approx(0.9)
     assert shown.phrase == "the red circle"
+    assert [e["action"] for e in found.trace.rounds[0].detail["exchange"]] == ["pick", "pick"]
+
+
+def test_the_second_question_shows_the_same_in_another_order(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(*[Answer("pick", picks=(2,))] * 3)
+    asked(scene[0], "the red circle", judge)
+    first, second = judge.views[:2]
+    assert np.array_equal(first.masks, second.masks[::-1]) and np.array_equal(first.scores, second.scores[::-1])
+    assert second.turn > first.turn
+
+
+def test_a_pick_of_what_ranks_first_is_believed_at_once(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(Answer("pick", picks=(1,)))
+    found = asked(scene[0], "the red circle", judge)
+    assert found.mask is not None and found.mask.iou(scene[1]["red"]) > 0.9
+    assert len(judge.views) == 1
+
+
+def test_picks_that_never_agree_leave_what_ranks_first() -> None:
+    image, masks = discs("red", "blue", "green", "yellow")
+    judge = Script(*(Answer("pick", picks=(n,)) for n in (2, 1, 3)))  # the second, the last, the third
+    found = asked(image, "the red circle", judge)
+    assert [len(view.masks) for view in judge.views] == [4, 4, 4]
+    assert found.mask is not None and found.mask.iou(masks["red"]) > 0.9
+    assert found.reason == "picked"
+
+
+def test_one_vote_is_enough_when_told_so(scene: tuple[Image, dict[str, Mask]]) -> None:
+    judge = Script(Answer("pick", picks=(2,)))
+    found = asked(scene[0], "the red circle", judge, agreement=1, redraw=False)
+    assert found.mask == found.candidates[1].mask
 
 
 def test_the_outline_is_drawn_anew_unless_told_not_to(scene: tuple[Image, dict[str, Mask]]) -> None:
-    drawn = [asked(scene[0], "the red circle", Script(Answer("pick", picks=(2,))), redraw=r) for r in (True, False)]
+    drawn = [
+        asked(scene[0], "the red circle", Script(Answer("pick", picks=(2,))), redraw=r, agreement=1)
+        for r in (True, False)
+    ]
     assert drawn[1].mask == drawn[1].candidates[1].mask
     assert drawn[0].mask is not None and drawn[1].mask is not None
     assert drawn[0].mask != drawn[1].mask

@@ -37,6 +37,8 @@ class FindSettings(BaseModel):
     """Proposals that overlap more than this are the same thing."""
     top_k: int = Field(5, ge=2, le=12)
     """Candidates shown to the vision-language model."""
+    agreement: int = Field(2, ge=1, le=5)
+    """Votes a candidate needs where a model is asked; the look's own best has one already."""
     original_share: float = Field(0.5, ge=0, le=1)
     """What the phrase as it was asked keeps of the score when it is rewritten."""
     proposers: tuple[str, ...] = ("lite",)

@@ -6,9 +6,10 @@ round n: closer looks and paraphrases (loop), or what the judge says (loop+vlm, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,45 +170,70 @@ def quarters(width: int, height: int) -> list[Box]:
 def _consult(
     session: FindSession, task: FindTask, turn: _Turn, standing: _Standing, *, meter: Meter, settings: FindSettings
 ) -> None:
-    """Asks the judge and takes what it says into the turn; `turn.verdict` is set when that ends the loop."""
+    """Asks the judge and takes what it says into the turn; `turn.verdict` is set when that ends the loop.
+
+    A candidate counts as picked when it has `agreement` votes. The first look's best has one, where it would be the
+    answer; each question gives one, the numbers in another order each time, since models lean to some places in a list.
+    """
     judge = task.judge or session.engines.judge
     assert judge is not None, "assemble gives a judge to the modes that need one"
     turn.verdict, turn.picks = None, ()
-    order = list(standing.decision.order)
-    view = View(
-        session.shown,
-        turn.phrases[0][0],
-        standing.pool.masks[order],
-        standing.fit.chances[order],
-        task.name,
-        turn.turns,
-        settings.all or standing.fit.many,
-    )
-    with meter.stage("judge"):
-        answer = judge.choose(view)
-        said = [answer]
-        if isinstance(answer, Answer) and answer.action == "none":
-            turn.turns += 1
-            answer = judge.confirm(View(view.image, view.phrase, view.masks, view.scores, view.task, turn.turns))
-            said.append(answer)
-    turn.turns += 1
+    order, many = list(standing.decision.order), settings.all or standing.fit.many
+    votes = Counter(order[:1] if standing.decision.conf >= settings.tau_none else [])
+    said: list[Answer | Abstain] = []
+    for ask in range(settings.agreement + 1):
+        shown = order[::-1] if ask % 2 else order
+        view = View(
+            session.shown,
+            turn.phrases[0][0],
+            standing.pool.masks[shown],
+            standing.fit.chances[shown],
+            task.name,
+            turn.turns,
+            many,
+        )
+        with meter.stage("judge"):
+            answer = _asked(judge, view, turn, said)
+        if not _is_pick(answer):
+            break
+        picks = tuple(shown[n - 1] for n in answer.picks)
+        votes.update(picks)
+        if many or votes[picks[0]] >= settings.agreement:
+            break
+    else:  # no two agreed
+        picks = (max(order, key=lambda i: votes[i]),)
     for one in said:
         if isinstance(one, Answer):
             meter.add(one.cost)
     turn.note = {"judge": judge.name, "exchange": [_told(one) for one in said]}
-    _take(answer, turn, order, settings)
+    if _is_pick(answer):
+        turn.picks, turn.confidence, turn.verdict = picks, answer.confidence, "picked"
+    else:
+        _take(answer, turn, settings)
 
 
-def _take(answer: Answer | Abstain, turn: _Turn, order: list[int], settings: FindSettings) -> None:
+def _asked(judge: Judge, view: View, turn: _Turn, said: list[Answer | Abstain]) -> Answer | Abstain:
+    """What the judge says of a view; "none" is asked about once more. Everything said is noted."""
+    answer = judge.choose(view)
+    said.append(answer)
+    turn.turns += 1
+    if isinstance(answer, Answer) and answer.action == "none":
+        answer = judge.confirm(replace(view, turn=turn.turns))
+        said.append(answer)
+        turn.turns += 1
+    return answer
+
+
+def _is_pick(answer: Answer | Abstain) -> TypeGuard[Answer]:
+    return isinstance(answer, Answer) and answer.action == "pick" and bool(answer.picks)
+
+
+def _take(answer: Answer | Abstain, turn: _Turn, settings: FindSettings) -> None:
     if isinstance(answer, Abstain):
         turn.verdict = f"judge abstained: {answer.reason}"
     elif answer.action == "none":
         turn.nones = 2
         turn.verdict = "none such, confirmed twice"
-    elif answer.action == "pick" and answer.picks:
-        turn.picks = tuple(order[n - 1] for n in answer.picks)
-        turn.confidence = answer.confidence
-        turn.verdict = "picked"
     elif answer.action == "rewrite" and answer.phrase:
         asked = turn.phrases[0][0]
         turn.phrases = [(asked, settings.original_share), (answer.phrase, 1 - settings.original_share)]
