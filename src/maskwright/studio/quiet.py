@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 ARENAS = 2
-APART = 2**20
+APART = 2**18
 """Bytes from which a block lies outside the heaps."""
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 """M_MMAP_THRESHOLD and M_ARENA_MAX of malloc.h."""
