@@ -11,6 +11,7 @@ import pytest
 
 from maskwright.errors import BadPrompt, MissingWeights
 from maskwright.models.segmenters.lite import LiteSegmenter
+from maskwright.models.segmenters.lite_network import Asked, View
 from maskwright.values import Candidates, Image, Mask, Prompt
 
 
@@ -110,6 +111,29 @@ def test_unusable_prompts(segmenter: LiteSegmenter, prompt: Prompt, words: str) 
         one(segmenter, drawn(320, 240)[0], prompt)
 
 
+CLICK, TWO, BOX = [(70, 60)], [(70, 60), (10, 10)], (40, 30, 110, 90)
+LOGITS = np.zeros((30, 40), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "own_answer", "is_first"),
+    [
+        (Prompt(CLICK), False, True),
+        (Prompt(CLICK), True, True),
+        (Prompt(box=BOX), False, True),
+        (Prompt(box=BOX), True, True),
+        (Prompt(CLICK, box=BOX), False, False),
+        (Prompt(TWO, [1, 0]), False, False),
+        (Prompt(CLICK, logits=LOGITS), True, False),
+        (Prompt(box=BOX, logits=LOGITS), True, False),
+        (Prompt(logits=LOGITS), True, False),
+    ],
+)
+def test_one_click_or_one_box_has_a_decoder_of_its_own(prompt: Prompt, own_answer: bool, is_first: bool) -> None:
+    shown = View(0, 0, 160, 120, (160, 120), {})
+    assert Asked.of(prompt, shown, LOGITS if own_answer else None).is_first is is_first
+
+
 def test_no_prompts_no_answers(segmenter: LiteSegmenter) -> None:
     assert segmenter.predict(segmenter.encode(drawn(64, 48)[0]), []) == []
 
@@ -159,4 +183,4 @@ def test_the_weights_are_small() -> None:
 
     files = [p for p in resources.files("maskwright.weights").iterdir() if p.name.startswith("segmenter_lite")]
     sizes = [len(p.read_bytes()) for p in files]
-    assert len(sizes) == 2 and max(sizes) < 25 * 2**20 and sum(sizes) < 16 * 2**20
+    assert len(sizes) == 3 and max(sizes) < 25 * 2**20 and sum(sizes) < 17 * 2**20

@@ -1,6 +1,6 @@
-"""Writes the averaged weights as two ONNX files and checks them against the network at other sizes.
+"""Writes the averaged weights as three ONNX files and checks them against the network at other sizes.
 
-python training/segmenter/export.py --state DIR/state.pt --out src/maskwright/weights
+python training/segmenter/export.py --state DIR/state.pt --first FIRST/state.pt --out src/maskwright/weights
 """
 
 from __future__ import annotations
@@ -18,8 +18,22 @@ import torch
 from model import Block, ClickNet
 from torch import Tensor, nn
 
-ENCODER, DECODER = "segmenter_lite_encoder.onnx", "segmenter_lite_decoder.onnx"
+ENCODER, DECODERS = "segmenter_lite_encoder.onnx", ("segmenter_lite_first.onnx", "segmenter_lite_later.onnx")
+FEATURES = ("embedding", "keys", "skip")
+NAMES = [f"{one}_{name}" for one in ("first", "later") for name in FEATURES]
 PROMPTS = ("points", "labels", "boxes", "has_box", "previous", "has_previous")
+
+
+class OneLook(nn.Module):
+    """One backbone, and the pyramids of both networks over it."""
+
+    def __init__(self, first: ClickNet, later: ClickNet):
+        super().__init__()
+        self.first, self.later = first.encoder, later.encoder
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        stages = self.later.backbone(picture)
+        return *self.first.pyramid(*stages), *self.later.pyramid(*stages)
 
 
 class OnePicture(nn.Module):
@@ -90,30 +104,25 @@ def prompts(n: int, clicks: int, h: int, w: int) -> tuple[Tensor, ...]:
     )
 
 
-def written(net: ClickNet, out: Path) -> None:
-    """Exports both halves with every size dynamic."""
+def written(nets: tuple[ClickNet, ClickNet], out: Path) -> None:
+    """Exports encoder and decoders with every size dynamic."""
     picture = torch.rand(1, 3, 256, 320) * 255
+    look = OneLook(*nets)
     with torch.no_grad():
-        features = net.encoder(picture)
+        features = look(picture)
+    places = {"embedding": {2: "h8", 3: "w8"}, "keys": {2: "h8", 3: "w8"}, "skip": {2: "h4", 3: "w4"}}
     torch.onnx.export(
-        lean(net.encoder),
+        lean(look),
         (picture,),
         out / ENCODER,
         input_names=["picture"],
-        output_names=["embedding", "keys", "skip"],
-        dynamic_axes={
-            "picture": {2: "h", 3: "w"},
-            "embedding": {2: "h8", 3: "w8"},
-            "keys": {2: "h8", 3: "w8"},
-            "skip": {2: "h4", 3: "w4"},
-        },
+        output_names=NAMES,
+        dynamic_axes={"picture": {2: "h", 3: "w"}} | {name: places[name.partition("_")[2]] for name in NAMES},
         opset_version=17,
         dynamo=False,
     )
     axes: dict[str, dict[int, str]] = {
-        "embedding": {2: "h8", 3: "w8"},
-        "keys": {2: "h8", 3: "w8"},
-        "skip": {2: "h4", 3: "w4"},
+        **places,
         "points": {0: "n", 1: "p"},
         "labels": {0: "n", 1: "p"},
         "previous": {0: "n", 2: "h4", 3: "w4"},
@@ -121,44 +130,45 @@ def written(net: ClickNet, out: Path) -> None:
         "scores": {0: "n"},
     }
     axes |= {name: {0: "n"} for name in ("boxes", "has_box", "has_previous")}
-    torch.onnx.export(
-        lean(OnePicture(net)),
-        (*features, *prompts(3, 2, 256, 320)),
-        out / DECODER,
-        input_names=["embedding", "keys", "skip", *PROMPTS],
-        output_names=["logits", "scores"],
-        dynamic_axes=axes,
-        opset_version=17,
-        dynamo=False,
-    )
+    for i, (net, name) in enumerate(zip(nets, DECODERS, strict=True)):
+        torch.onnx.export(
+            lean(OnePicture(net)),
+            (*features[3 * i : 3 * i + 3], *prompts(3, 2, 256, 320)),
+            out / name,
+            input_names=[*FEATURES, *PROMPTS],
+            output_names=["logits", "scores"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
 
 
-def checked(net: ClickNet, out: Path) -> None:
+def checked(nets: tuple[ClickNet, ClickNet], out: Path) -> None:
     """Compares ONNX with torch at sizes and counts the tracing never saw."""
-    sessions = [
-        onnxruntime.InferenceSession(out / name, providers=["CPUExecutionProvider"]) for name in (ENCODER, DECODER)
+    encoder, *decoders = [
+        onnxruntime.InferenceSession(out / name, providers=["CPUExecutionProvider"]) for name in (ENCODER, *DECODERS)
     ]
     for h, w, n, clicks in ((64, 64, 1, 1), (384, 512, 5, 9), (512, 160, 2, 60)):
         picture = torch.rand(1, 3, h, w) * 255
         asked = prompts(n, clicks, h, w)
-        with torch.no_grad():
-            features = net.encoder(picture)
-            want = OnePicture(net)(*features, *asked)
-        got = sessions[0].run(None, {"picture": picture.numpy()})
-        feeds = dict(zip(("embedding", "keys", "skip"), got, strict=True)) | {
-            k: v.numpy() for k, v in zip(PROMPTS, asked, strict=True)
-        }
-        answer = sessions[1].run(None, feeds)
-        far = [float(np.abs(a - b.numpy()).max()) for a, b in zip(answer, want, strict=True)]
-        print(f"{h}x{w}, {n} prompts of {clicks} clicks: largest difference {far[0]:.1e} logits, {far[1]:.1e} scores")
-        if max(far) > 2e-2:
-            raise SystemExit("the exported network differs from the trained one")
+        got = encoder.run(NAMES, {"picture": picture.numpy()})
+        for i, (net, decoder) in enumerate(zip(nets, decoders, strict=True)):
+            with torch.no_grad():
+                want = OnePicture(net)(*net.encoder(picture), *asked)
+            given = dict(zip(FEATURES, got[3 * i : 3 * i + 3], strict=True))
+            answer = decoder.run(None, given | {k: v.numpy() for k, v in zip(PROMPTS, asked, strict=True)})
+            far = [float(np.abs(a - b.numpy()).max()) for a, b in zip(answer, want, strict=True)]
+            print(
+                f"{h}x{w}, {n} prompts of {clicks} clicks: differs by {far[0]:.1e} logits, {far[1]:.1e} scores at most"
+            )
+            if max(far) > 2e-2:
+                raise SystemExit("the exported network differs from the trained one")
 
 
 def carded(out: Path, table: Path) -> None:
-    """Writes hash and size of both files into the table of weights."""
+    """Writes hash and size of the files into the table of weights."""
     text = table.read_text()
-    for name in (ENCODER, DECODER):
+    for name in (ENCODER, *DECODERS):
         data = (out / name).read_bytes()
         row = f'{{ name = "weights/{name}", sha256 = "{hashlib.sha256(data).hexdigest()}", size = {len(data)} }}'
         text, count = re.subn(r'\{ name = "weights/' + re.escape(name) + r'"[^}]*\}', row, text)
@@ -167,12 +177,22 @@ def carded(out: Path, table: Path) -> None:
     table.write_text(text)
 
 
-def blended(later: dict[str, torch.Tensor], earlier: Path | None, share: float) -> dict[str, torch.Tensor]:
+def blended(later: dict[str, Tensor], before: dict[str, Tensor] | None, share: float) -> dict[str, Tensor]:
     """The weights between two states of one training: better than either, since each forgets other things."""
-    if earlier is None:
+    if before is None:
         return later
-    before = torch.load(earlier, map_location="cpu", weights_only=True)["mean"]
     return {k: torch.lerp(before[k], v, share) if v.is_floating_point() else v for k, v in later.items()}
+
+
+def averaged(state: Path | None) -> dict[str, Tensor] | None:
+    """The averaged weights of a state."""
+    return None if state is None else torch.load(state, map_location="cpu", weights_only=True)["mean"]
+
+
+def network(weights: dict[str, Tensor]) -> ClickNet:
+    net = ClickNet().eval()
+    net.load_state_dict(weights)
+    return net
 
 
 def main() -> None:
@@ -182,20 +202,20 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--earlier", type=Path, help="the state this training went on from, to be blended with")
     ask.add_argument("--share", type=float, default=0.4, help="of the later state in the blend")
+    ask.add_argument("--first", type=Path, required=True, help="the state that first.py made from that blend")
+    ask.add_argument("--first-share", type=float, default=0.6, help="of it in its blend with that blend")
     ask.add_argument("--table", type=Path, help="weights.toml, to be given the new hashes")
     a = ask.parse_args()
-    net = ClickNet().eval()
-    saved = torch.load(a.state, map_location="cpu", weights_only=True)
-    net.load_state_dict(blended(saved["mean"], a.earlier, a.share))
+    later = blended(averaged(a.state), averaged(a.earlier), a.share)
+    nets = network(blended(averaged(a.first), later, a.first_share)), network(later)
     torch.set_num_threads(1)
-    written(net, a.out)
-    for name in (ENCODER, DECODER):
+    written(nets, a.out)
+    for name in (ENCODER, *DECODERS):
         onnx.checker.check_model(str(a.out / name))
         print(name, (a.out / name).stat().st_size)
-    checked(net, a.out)
+    checked(nets, a.out)
     if a.table:
         carded(a.out, a.table)
-    print("step", saved["step"], "prompts seen", saved["seen"])
 
 
 if __name__ == "__main__":

@@ -127,7 +127,10 @@ class Encoder(nn.Module):
         self.norm = ChannelNorm(WIDTH)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        s4, s8, s16, s32 = self.backbone(picture)
+        return self.pyramid(*self.backbone(picture))
+
+    def pyramid(self, s4: Tensor, s8: Tensor, s16: Tensor, s32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Everything above the backbone."""
         deep = self.sides[1](s16) + enlarge(self.sides[2](s32))
         deep = self.blocks[0](deep)
         x = self.blocks[1](self.sides[0](s8) + enlarge(deep))

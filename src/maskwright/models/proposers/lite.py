@@ -97,7 +97,7 @@ def picture_tree(image: Image, embedding: Embedding, pieces: int) -> MergeTree:
     size = (max(8, round(image.width * scale)), max(8, round(image.height * scale)))
     small = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA)
     lab: Floats = cv2.cvtColor(small.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
-    keys = np.ascontiguousarray(embedding.data["keys"][0].transpose(1, 2, 0))
+    keys = np.ascontiguousarray(embedding.data["later_keys"][0].transpose(1, 2, 0))
     learned = cv2.resize(keys, size, interpolation=cv2.INTER_LINEAR)
     features = np.concatenate([lab / 60.0, learned * 1.5], axis=-1)
     smooth = cv2.GaussianBlur(lab, (0, 0), 1.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskwright.errors import BadPrompt
 from maskwright.models.segmenters.lite_finish import FinishOptions, Frame, finished, kept_elsewhere, obeyed, spread
-from maskwright.models.segmenters.lite_network import Asked, Floats, LiteNetwork, View
+from maskwright.models.segmenters.lite_network import CELL, NAMES, Asked, Floats, LiteNetwork, View
 from maskwright.models.segmenters.lite_zoom import closer_box, into_view, zoom_window
 from maskwright.models.weights import locate
 from maskwright.plumbing.cache import MemoryCache
@@ -54,8 +54,7 @@ class LiteSegmenter:
     def encode(self, image: Image) -> Embedding:
         """The features of the whole picture; `data` holds them and the pixels themselves (not copied)."""
         view = self._network.look(image.pixels, (0, 0), self.long_side)
-        data = {"pixels": image.pixels, "embedding": view.embedding, "keys": view.keys, "skip": view.skip}
-        return Embedding(f"segmenter:{self.name}", image.sha256, image.size, data)
+        return Embedding(f"segmenter:{self.name}", image.sha256, image.size, {"pixels": image.pixels, **view.features})
 
     def predict(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """Four masks a prompt, best first, with predicted IoU and the logits to feed back.
@@ -87,9 +86,11 @@ class LiteSegmenter:
         return self._closer.expire(unused_s)
 
     def coarse(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
-        """Logits (N, 4, h, w) and predicted IoU (N, 4) as the network gives them, for many prompts at once."""
+        """Logits (N, 4, h, w) and predicted IoU (N, 4) as the network gives them, for many prompts at once; all by the
+        decoder of corrections, whose answers to a grid of clicks the ranker's tables were learned on."""
         view = _whole_view(embedding)
-        return self._network.answer(view, [Asked.of(p, view, _fitted(p.logits, view)) for p in prompts])
+        asked = [Asked.of(p, view, _fitted(p.logits, view)) for p in prompts]
+        return self._network.answer(view, [replace(a, led=True) for a in asked])
 
     def _candidates(self, embedding: Embedding, prompt: Prompt, logits: Floats, scores: Floats) -> Candidates:
         order = np.argsort(-scores, kind="stable")
@@ -179,8 +180,8 @@ def blended(logits: Floats, scores: Floats) -> Floats:
 def _whole_view(embedding: Embedding) -> View:
     data = embedding.data
     width, height = embedding.size
-    rows, columns = data["skip"].shape[2:]
-    return View(0.0, 0.0, width, height, (columns * 4, rows * 4), data["embedding"], data["keys"], data["skip"])
+    rows, columns = data["later_skip"].shape[2:]
+    return View(0.0, 0.0, width, height, (columns * CELL, rows * CELL), {name: data[name] for name in NAMES})
 
 
 def _usable(prompt: Prompt, embedding: Embedding) -> Prompt:
@@ -211,7 +212,7 @@ def _inside(prompt: Prompt, window: tuple[int, int, int, int]) -> Prompt:
     xy = prompt.points
     keep = (xy[:, 0] >= x0) & (xy[:, 1] >= y0) & (xy[:, 0] < x1) & (xy[:, 1] < y1)
     box = None if prompt.box is None else Box(*prompt.box)
-    return Prompt(xy[keep], prompt.labels[keep], box)
+    return Prompt(xy[keep], prompt.labels[keep], box, prompt.logits)
 
 
 def _shrunk(full: Floats, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,27 @@ CELL = 4
 """Shown pixels a side of one logit."""
 BATCH = 4
 """Prompts decoded at once: bounds memory."""
+SETS, FEATURES = ("first", "later"), ("embedding", "keys", "skip")
+"""What one pass over a picture gives: features for first answers and for corrections of them, which are read by a
+decoder each."""
+NAMES = tuple(f"{one}_{name}" for one in SETS for name in FEATURES)
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A rectangle of a picture as the network saw it: corner and size in image pixels, the shown size, features."""
+    """A rectangle of a picture as the network saw it: corner and size in image pixels, the shown size, features by
+    NAMES."""
 
     x0: float
     y0: float
     width: float
     height: float
     shown: tuple[int, int]
-    embedding: Floats
-    keys: Floats
-    skip: Floats
+    features: Mapping[str, Floats]
 
     @property
     def nbytes(self) -> int:
-        return int(self.embedding.nbytes + self.keys.nbytes + self.skip.nbytes)
+        return sum(int(values.nbytes) for values in self.features.values())
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -60,12 +63,18 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """One prompt in the coordinates of a view."""
+    """One prompt in the coordinates of a view; `led` when somebody's earlier logits came with it."""
 
     points: Floats
     labels: NDArray[np.int64]
     box: Floats | None
     previous: Floats | None
+    led: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether only one thing was said, a click or a box, and nothing was answered to before."""
+        return not self.led and len(self.points) + (self.box is not None) == 1
 
     @classmethod
     def of(cls, prompt: Prompt, view: View, previous: Floats | None) -> Asked:
@@ -73,7 +82,7 @@ class Asked:
         box = None
         if prompt.box is not None:
             box = view.to_shown(np.array(list(prompt.box))).reshape(4)
-        return cls(view.to_shown(prompt.points + 0.5), prompt.labels, box, previous)
+        return cls(view.to_shown(prompt.points + 0.5), prompt.labels, box, previous, prompt.logits is not None)
 
 
 def shown_size(width: float, height: float, long_side: int) -> tuple[int, int]:
@@ -84,12 +93,12 @@ def shown_size(width: float, height: float, long_side: int) -> tuple[int, int]:
 
 
 class LiteNetwork:
-    """The two ONNX halves on ONNX Runtime."""
+    """An encoder and a decoder for each set of features, on ONNX Runtime."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._encoder = _opened(folder / "segmenter_lite_encoder.onnx", threads)
-        # one thread: its sums would be split differently on two, and the last bits of the logits with them
-        self._decoder = _opened(folder / "segmenter_lite_decoder.onnx", 1)
+        # one thread: their sums would be split differently on two, and the last bits of the logits with them
+        self._decoders = {one: _opened(folder / f"segmenter_lite_{one}.onnx", 1) for one in SETS}
 
     def look(self, pixels: NDArray[np.uint8], corner: tuple[int, int], long_side: int) -> View:
         """Features of a rectangle (h, w, 3) of a picture whose upper left pixel is `corner`."""
@@ -98,19 +107,21 @@ class LiteNetwork:
         smaller = shown[0] < width
         small = cv2.resize(pixels, shown, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
         picture = np.ascontiguousarray(small.transpose(2, 0, 1)[None].astype(np.float32))
-        embedding, keys, skip = self._encoder.run(None, {"picture": picture})
-        return View(float(corner[0]), float(corner[1]), float(width), float(height), shown, embedding, keys, skip)
+        features = dict(zip(NAMES, self._encoder.run(list(NAMES), {"picture": picture})))
+        return View(float(corner[0]), float(corner[1]), float(width), float(height), shown, features)
 
     def answer(self, view: View, asked: Sequence[Asked]) -> tuple[Floats, Floats]:
         """Logits (N, 4, h, w) and predicted IoU (N, 4) of N prompts about one view."""
         rows, columns = view.cells
-        logits, scores = [np.zeros((0, 4, rows, columns), np.float32)], [np.zeros((0, 4), np.float32)]
-        for start in range(0, len(asked), BATCH):
-            feeds = {"embedding": view.embedding, "keys": view.keys, "skip": view.skip}
-            out = self._decoder.run(None, feeds | _feeds(asked[start : start + BATCH], rows, columns))
-            logits.append(out[0])
-            scores.append(out[1])
-        return np.concatenate(logits), np.concatenate(scores)
+        logits, scores = np.zeros((len(asked), 4, rows, columns), np.float32), np.zeros((len(asked), 4), np.float32)
+        for one in SETS:
+            given = {name: view.features[f"{one}_{name}"] for name in FEATURES}
+            mine = [i for i, a in enumerate(asked) if a.is_first == (one == "first")]
+            for start in range(0, len(mine), BATCH):
+                now = mine[start : start + BATCH]
+                feeds = given | _feeds([asked[i] for i in now], rows, columns)
+                logits[now], scores[now] = self._decoders[one].run(["logits", "scores"], feeds)
+        return logits, scores
 
 
 def _feeds(asked: Sequence[Asked], rows: int, columns: int) -> dict[str, Floats]:

@@ -1,0 +1,114 @@
+"""Teaches a second network over the same backbone to answer first prompts, and nothing else.
+
+    python training/segmenter/first.py --pack pack.npz --weights lite0.pth --begin state.pt --folder DIR --minutes 45 [--fixed-pyramid]
+
+Most people click once or draw one box; later clicks correct. One small decoder for both is a compromise, so first
+answers get a decoder and a pyramid of their own. The backbone stays as it is: it is shared, and run once a picture.
+Each prompt is answered, and answered again with that answer's own logits, sometimes blurred as they are when a closer
+look takes them over: as the product does. Restartable like train.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from export import averaged, blended
+from torch import Tensor
+from train import Prompts, Trainer, round_loss
+
+ROUNDS = 2
+BOXES, BOTH = 0.52, 0.06
+"""Shares of prompts with a box, and with a box and a click."""
+COARSE, COARSER = 0.4, (2.0, 4.5)
+"""How often the logits of the first round are blurred, and how much."""
+
+
+class FirstPrompts(Prompts):
+    """One box or one click for each object; the same again with the logits of the answer."""
+
+    def begin(self) -> None:
+        for i, truth in enumerate(self.truth):
+            dice = self.rng.random()
+            if dice < BOXES:
+                self.add_box(i)
+            if dice > BOXES - BOTH:
+                self.add_click(i, truth, np.zeros_like(truth), exact=self.rng.random() < 0.6)
+
+    def again(self, logits: Tensor) -> None:
+        """The same prompts, with the logits (N, h, w) of their answers."""
+        self.previous, self.has_previous = logits[:, None].float(), torch.ones(len(logits))
+        if self.rng.random() < COARSE:
+            size, by = self.previous.shape[2:], self.rng.uniform(*COARSER)
+            small = F.interpolate(self.previous, [max(2, int(side / by)) for side in size], mode="area")
+            self.previous = F.interpolate(small, size, mode="bilinear")
+
+
+class FirstTrainer(Trainer):
+    """Only what lies above the backbone learns; with `fixed_pyramid` only the decoder."""
+
+    def __init__(self, a: argparse.Namespace):
+        super().__init__(a)
+        if not self.step:
+            weights = blended(averaged(a.begin), averaged(a.earlier), a.share)
+            self.net.load_state_dict(weights)
+            self.mean.load_state_dict(weights)
+
+    def fixed(self) -> list[Tensor]:
+        part = self.net.encoder if self.a.fixed_pyramid else self.net.encoder.backbone
+        for p in part.parameters():
+            p.requires_grad_(False)
+        return list(part.parameters())
+
+    def one(self, batch: tuple[Tensor, Tensor, Tensor], rng: np.random.Generator) -> tuple[float, list[float]]:
+        """One step: encode, answer, answer again; the IoU of both answers."""
+        pictures, truths, weights = batch
+        n = truths.shape[0] * truths.shape[1]
+        index = torch.arange(truths.shape[0]).repeat_interleave(truths.shape[1])
+        with torch.autocast("cpu", torch.bfloat16):
+            features = self.net.encoder(pictures.float().contiguous(memory_format=torch.channels_last))
+        leaves = [f.detach().float().requires_grad_() for f in features]
+        truth, weight = truths.reshape(n, *truths.shape[2:]), weights[index]
+        prompts = FirstPrompts(truth, rng)
+        prompts.begin()
+        losses, ious = 0.0, []
+        for _ in range(ROUNDS):
+            with torch.autocast("cpu", torch.bfloat16):
+                logits, scores = self.net.decoder(*[leaf.bfloat16()[index] for leaf in leaves], *prompts.tensors())
+            loss, iou = round_loss(logits.float(), scores.float(), truth, weight, prompts.ambiguous())
+            (loss / ROUNDS).backward()
+            losses += loss.item() / ROUNDS
+            best = scores.argmax(1)
+            ious.append(iou[torch.arange(n), best].mean().item())
+            prompts.again(logits.detach().float()[torch.arange(n), best])
+        if not self.a.fixed_pyramid:
+            pairs = zip(leaves, features, strict=True)
+            torch.autograd.backward(list(features), [leaf.grad.to(f.dtype) for leaf, f in pairs])
+        self.seen += n * ROUNDS
+        return losses, ious
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("--pack", "--weights", "--folder", "--begin"):
+        ask.add_argument(name, type=Path, required=True)
+    ask.add_argument("--earlier", type=Path, help="a state to blend --begin with")
+    ask.add_argument("--share", type=float, default=0.3, help="of --begin in that blend")
+    ask.add_argument("--minutes", type=float, default=45)
+    ask.add_argument("--rate", type=float, default=6e-4)
+    ask.add_argument("--fixed-pyramid", action="store_true", help="teach the decoder alone")
+    a = ask.parse_args()
+    a.folder.mkdir(parents=True, exist_ok=True)
+    a.large, a.ranks = True, 1
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(8)
+    FirstTrainer(a).run()
+
+
+if __name__ == "__main__":
+    main()
