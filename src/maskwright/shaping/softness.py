@@ -58,14 +58,15 @@ def edge_softness(pixels: NDArray[np.uint8], signed: Floats, *, unit: float = 1.
     reach = float(np.clip(32 * unit, 8, 64))
     if min(signed.shape) < 4 * STEP or not (np.abs(signed) < reach).any():
         return np.full(signed.shape, SHARPEST, np.float32)
-    strip = _strip(pixels.astype(np.float32), signed, reach)
+    filters = _Filters.of(signed, reach)
+    strip = _strip(pixels.astype(np.float32), signed, filters)
     softness = np.full(strip.sides.shape[:2], reach * _FIRST_SHARE, np.float32)
     spread = max(1.5, 5 * unit)
     for _ in range(_ROUNDS):
         softness = _refined(strip, softness, spread=spread, reach=reach)
     if (softness[np.abs(strip.distance) < STEP] < _KEEN).any():
         luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)[:, :, None].repeat(3, axis=2)
-        keener = _refined(_strip(luma, signed, reach), softness, spread=spread, reach=reach)
+        keener = _refined(_strip(luma, signed, filters), softness, spread=spread, reach=reach)
         softness = np.where(softness < _KEEN, np.minimum(softness, keener), softness)
     return np.asarray(cv2.resize(softness, signed.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -75,16 +76,35 @@ def expected_alpha(signed: Floats, softness: Floats) -> Floats:
     return np.asarray(ndtr(signed / softness), np.float32)
 
 
-@dataclass(frozen=True)
-class _Strip:
-    """What is near the edge at full size (`near`: where; `signed`, `slopes` there), and all at a quarter of it."""
+@dataclass(frozen=True, eq=False)
+class _Filters:
+    """The slopes (S, N) that edges of these sigmas (S,) have at the N places of `near` (H, W)."""
 
     near: NDArray[np.bool_]
-    signed: Floats
+    sigmas: Floats
+    slopes: Floats
+
+    @classmethod
+    def of(cls, signed: Floats, reach: float) -> _Filters:
+        near = np.abs(signed) <= reach
+        sigmas, at = SIGMAS[max(_WIDEST_SHARE * reach, 1.0) >= SIGMAS], signed[near]
+        slopes = [(ndtr((at + 1) / sigma) - ndtr((at - 1) / sigma)) / 2 for sigma in map(float, sigmas)]
+        return cls(near, sigmas, np.asarray(slopes, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _Strip:
+    """What is near the edge at full size (`near`: where; `slopes` there), and all at a quarter of it."""
+
+    filters: _Filters
     slopes: Floats
     sides: Floats
     distance: Floats
     roughness: Floats
+
+    @property
+    def near(self) -> NDArray[np.bool_]:
+        return self.filters.near
 
     def up(self, field: Floats) -> Floats:
         """A small field's values at the near pixels."""
@@ -98,13 +118,13 @@ class _Strip:
         return _small(whole)
 
 
-def _strip(colour: Floats, signed: Floats, reach: float) -> _Strip:
+def _strip(colour: Floats, signed: Floats, filters: _Filters) -> _Strip:
     smooth = cv2.GaussianBlur(signed, (0, 0), 1.0)
     normal = np.stack([_slope(smooth, 1, 0), _slope(smooth, 0, 1)], axis=2)
     normal /= np.linalg.norm(normal, axis=2, keepdims=True) + 1e-6
     slopes = _slope(colour, 1, 0) * normal[:, :, :1] + _slope(colour, 0, 1) * normal[:, :, 1:]
-    near = np.abs(signed) <= reach
-    return _Strip(near, signed[near], slopes[near], _small(colour), _small(signed), _small((slopes**2).sum(axis=2)))
+    roughness = _small((slopes**2).sum(axis=2))
+    return _Strip(filters, slopes[filters.near], _small(colour), _small(signed), roughness)
 
 
 def _slope(field: Floats, x: int, y: int) -> Floats:
@@ -127,9 +147,8 @@ def _refined(strip: _Strip, softness: Floats, *, spread: float, reach: float) ->
     edge = np.abs(strip.distance) < STEP
     weights = cv2.GaussianBlur(clearness * edge, (0, 0), spread)
     share = _WHOLE_SHARE * float(weights[edge].mean() if edge.any() else 0) / (float((clearness * edge).sum()) + 1e-9)
-    sigmas = SIGMAS[max(_WIDEST_SHARE * reach, 1.0) >= SIGMAS]
-    fits = np.stack([_fit(strip, float(s), weight, height, spread=spread, share=share) for s in sigmas])
-    best = _best(fits, np.log(sigmas))
+    fits = np.stack([_fit(strip, slope, weight, height, spread=spread, share=share) for slope in strip.filters.slopes])
+    best = _best(fits, np.log(strip.filters.sigmas))
     told = np.clip(fits.max(axis=0) / (_energy(strip, weight, height, spread=spread, share=share) * _CONVINCING), 0, 1)
     best = told * best + (1 - told) * math.log(_ORDINARY)
     found: Floats = cv2.GaussianBlur(best, (0, 0), max(1.0, spread / 2))
@@ -161,10 +180,9 @@ def _mean(colour: Floats, where: NDArray[np.bool_], width: float) -> tuple[Float
     return cv2.GaussianBlur(colour * part[:, :, None], (0, 0), width) / (weight[:, :, None] + 1e-6), weight
 
 
-def _fit(strip: _Strip, sigma: float, weight: Floats, height: Floats, *, spread: float, share: float) -> Floats:
-    """How well a Gaussian of this width explains the slopes around each place, whatever its height."""
-    shape = ((ndtr((strip.signed + 1) / sigma) - ndtr((strip.signed - 1) / sigma)) / 2).astype(np.float32)
-    like, own = strip.down(weight * shape * height), strip.down(weight * shape * shape)
+def _fit(strip: _Strip, slope: Floats, weight: Floats, height: Floats, *, spread: float, share: float) -> Floats:
+    """How well an edge of this slope explains what is seen around each place, whatever its height."""
+    like, own = strip.down(weight * slope * height), strip.down(weight * slope * slope)
     like = cv2.GaussianBlur(like, (0, 0), spread) + share * float(like.sum())
     own = cv2.GaussianBlur(own, (0, 0), spread) + share * float(own.sum())
     return np.asarray(np.maximum(like, 0) ** 2 / (own + 1e-9), np.float32)

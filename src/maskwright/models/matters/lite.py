@@ -199,16 +199,19 @@ def _add_windows(
     members: NDArray[np.int64],
     smoothness: float,
 ) -> None:
-    """Adds every window's 9x9 block; `table` holds, for each of the 25 offsets, one value a pixel."""
+    """Adds every window's 9x9 block, which is symmetric; `table` holds one value a pixel for each of 25 offsets."""
     c = colour[members]
     c = c - c.mean(axis=1, keepdims=True)
     spread = np.einsum("nai,naj->nij", c, c) / 9 + np.eye(3) * (smoothness / 9)
     weighted = np.matmul(c, np.linalg.inv(spread))
     at = index[members]
     for a, (ya, xa) in enumerate(_WINDOW):
-        for b, (yb, xb) in enumerate(_WINDOW):
-            value = -(1 + np.einsum("ni,ni->n", weighted[:, a], c[:, b])) / 9
-            table[(yb - ya + 2) * 5 + xb - xa + 2][at[:, a]] += value + (a == b)
+        for b, (yb, xb) in enumerate(_WINDOW[: a + 1]):
+            value = (a == b) - (1 + np.einsum("ni,ni->n", weighted[:, a], c[:, b])) / 9
+            offset = (yb - ya) * 5 + xb - xa
+            table[12 + offset][at[:, a]] += value
+            if a != b:
+                table[12 - offset][at[:, b]] += value
 
 
 def _as_sparse(table: NDArray[np.float64], index: NDArray[np.int64], near: NDArray[np.bool_]) -> csr_matrix:
