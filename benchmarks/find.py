@@ -109,8 +109,8 @@ def quality_text(found: dict[str, Any]) -> str:
         parts += [head, tables.markdown(tables.quality(report)), tables.markdown(tables.comparisons(report))]
     note = (
         "“sample” are drawn scenes: they prove the machinery, not accuracy on photographs. The oracle is a judge that "
-        "knows the truth and errs as often as its name says: it shows what consulting a model is worth, not what any "
-        "one model does."
+        "knows the truth and errs as often as its name says, at each question anew: it shows what consulting a model is "
+        "worth, not what any one model does. One that errs the same way twice gains less from being asked twice."
     )
     return "\n\n".join([*parts, note])
 

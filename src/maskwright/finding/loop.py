@@ -182,6 +182,7 @@ def _consult(
     votes = Counter(order[:1] if standing.decision.conf >= settings.tau_none else [])
     said: list[Answer | Abstain] = []
     for ask in range(settings.agreement + 1):
+        task.check()
         shown = order[::-1] if ask % 2 else order
         view = View(
             session.shown,
