@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from maskwright.errors import RunLocked, StorageError
 from maskwright.media.exports import export
-from maskwright.runs.batch import Batch
+from maskwright.plumbing.cancel import Cancel
+from maskwright.runs.batch import Batch, interrupts
 from maskwright.runs.ledger import Ledger
 from maskwright.runs.pool import Conduct
 from maskwright.runs.reading import labelled, results
@@ -128,6 +130,18 @@ def test_a_killed_batch_at_a_url_resumes_to_the_same_results(
     items = [{p.relative_to(f).as_posix(): p.read_bytes() for p in f.rglob("*") if p.is_file()}
              for f in (tmp_path / "far/items", tmp_path / "calm/items")]  # fmt: skip
     assert items[0] == items[1] and not (tmp_path / "far/.lock").exists()
+
+
+def test_a_second_interrupt_that_comes_late_cuts_nothing_off() -> None:
+    pool = SimpleNamespace(stop=Cancel(), abort=Cancel())
+    with interrupts() as pools:
+        pools.append(pool)  # type: ignore[arg-type]
+        signal.raise_signal(signal.SIGINT)
+        assert pool.stop.is_set and not pool.abort.is_set
+        signal.raise_signal(signal.SIGINT)  # the work has ended, its summary is being written
+        assert pool.abort.is_set
+    with pytest.raises(KeyboardInterrupt), interrupts():
+        signal.raise_signal(signal.SIGTERM)  # nothing is worked on yet
 
 
 @pytest.mark.parametrize(("workers", "times", "code"), [(0, 1, 7), (2, 1, 7), (0, 2, 7), (2, 2, 7)])

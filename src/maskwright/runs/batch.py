@@ -56,12 +56,13 @@ class Batch:
                 on_row(row, tally)
 
         kind = f"{KIND}-{self.spec.kind}"
-        with RunFolder(self.out, kind, settings, about=about, wait_s=self.wait_s, url=self.url) as run:
+        place = RunFolder(self.out, kind, settings, about=about, wait_s=self.wait_s, url=self.url)
+        with interrupts() as pools, place as run:
             write_text(self.out / JOBS, "".join(json.dumps(row_to_json(row)) + "\n" for row in self.rows))
             run.event("begun", items=len(self.rows))
             pool = make_pool(run, self.spec, self.conduct)
-            with interrupts(pool):
-                pool.work(self.rows, heard)
+            pools.append(pool)
+            pool.work(self.rows, heard)
             summary = tally.to_json(pool.stopped_by)
             write_json(self.out / SUMMARY, summary)
             run.event("ended", **{k: summary[k] for k in ("done", "abstained", "failed", "left", "stopped_by")})
@@ -112,22 +113,27 @@ def row_to_json(row: Job | BadRow) -> Mapping[str, Any]:
 
 
 @contextmanager
-def interrupts(pool: Pool) -> Iterator[None]:
-    """Ctrl-C (and a request to terminate): once finishes what is in hand, twice stops. Only in the main thread."""
+def interrupts() -> Iterator[list[Pool]]:
+    """Ctrl-C (and a request to terminate): once lets the pool put in the list finish what is in hand, twice stops it;
+    with none there it ends the program. So to the end of the block: a second one that comes late must not cut off what
+    is written last. Only in the main thread."""
+    pools: list[Pool] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield pools
         return
 
     def asked(_signal: int, _frame: FrameType | None) -> None:
-        if pool.stop.is_set:
-            pool.abort.set()
+        if not pools:
+            raise KeyboardInterrupt
+        if pools[0].stop.is_set:
+            pools[0].abort.set()
         else:
             sys.stderr.write("finishing what is in hand; once more to stop now.\n")
-        pool.stop.set()
+        pools[0].stop.set()
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield pools
     finally:
         for number, old in before.items():
             signal.signal(number, old)
