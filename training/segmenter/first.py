@@ -21,7 +21,7 @@ from export import averaged, blended
 from torch import Tensor
 from train import Prompts, Trainer, round_loss
 
-ROUNDS = 2
+ROUNDS, OBJECTS = 2, 7
 BOXES, BOTH = 0.52, 0.06
 """Shares of prompts with a box, and with a box and a click."""
 COARSE, COARSER = 0.4, (2.0, 4.5)
@@ -53,6 +53,7 @@ class FirstTrainer(Trainer):
 
     def __init__(self, a: argparse.Namespace):
         super().__init__(a)
+        self.objects = OBJECTS
         if not self.step:
             weights = blended(averaged(a.begin), averaged(a.earlier), a.share)
             self.net.load_state_dict(weights)

@@ -157,12 +157,12 @@ def round_loss(logits: Tensor, scores: Tensor, truth: Tensor, weight: Tensor, si
     return mask.mean() + 1.5 * F.mse_loss(scores, iou), iou
 
 
-def feed(store: Store, seed: int, rank: int, large: bool, channel: queue.Queue) -> None:
+def feed(store: Store, seed: int, rank: int, large: bool, objects: int, channel: queue.Queue) -> None:
     """Makes batches for ever; all ranks draw the same sizes, so that they take equally long."""
     rng, shared = np.random.default_rng((seed, rank)), np.random.default_rng(seed)
     while True:
         size = (LARGE if large else SMALL)[shared.integers(4)]
-        rows = [sample(store, rng, size, OBJECTS[large], 0.6 if large else 0.35) for _ in range(PICTURES)]
+        rows = [sample(store, rng, size, objects, 0.6 if large else 0.35) for _ in range(PICTURES)]
         channel.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)))
 
 
@@ -176,7 +176,7 @@ class Trainer:
     """Model, averaged weights, optimiser and their state on disk."""
 
     def __init__(self, a: argparse.Namespace, rank: int = 0):
-        self.a, self.rank = a, rank
+        self.a, self.rank, self.objects = a, rank, OBJECTS[a.large]
         self.net = ClickNet().to(memory_format=torch.channels_last)
         load_backbone(self.net.encoder.backbone, torch.load(a.weights, map_location="cpu", weights_only=True))
         self.mean = copy.deepcopy(self.net)
@@ -299,9 +299,8 @@ class Trainer:
         """Trains until the minutes are spent."""
         channel: queue.Queue = queue.Queue(3)
         seed = 1000 + self.step
-        threading.Thread(
-            target=feed, args=(Store(self.a.pack), seed, self.rank, self.a.large, channel), daemon=True
-        ).start()
+        parts = (Store(self.a.pack), seed, self.rank, self.a.large, self.objects, channel)
+        threading.Thread(target=feed, args=parts, daemon=True).start()
         rng = np.random.default_rng((seed + 1, self.rank))
         total, log = self.a.minutes * 60.0, []
         now = time.monotonic()
