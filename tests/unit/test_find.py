@@ -146,7 +146,9 @@ def test_a_pick_that_is_said_twice_wins(scene: tuple[Image, dict[str, Mask]]) ->
     assert found.reason == "picked"
     assert found.score == pytest.approx(0.9)
     assert shown.phrase == "the red circle"
-    assert [e["action"] for e in found.trace.rounds[0].detail["exchange"]] == ["pick", "pick"]
+    first, second = found.trace.rounds[0].detail["exchange"]
+    assert (first["action"], first["picks"], second["picks"]) == ("pick", [2], [2])
+    assert first["shown"] == second["shown"][::-1] == [c["id"] for c in found.trace.rounds[0].detail["candidates"]]
 
 
 def test_the_second_question_shows_the_same_in_another_order(scene: tuple[Image, dict[str, Mask]]) -> None:

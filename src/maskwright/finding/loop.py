@@ -180,7 +180,7 @@ def _consult(
     turn.verdict, turn.picks = None, ()
     order, many = list(standing.decision.order), settings.all or standing.fit.many
     votes = Counter(order[:1] if standing.decision.conf >= settings.tau_none else [])
-    said: list[Answer | Abstain] = []
+    said: list[dict[str, Any]] = []
     for ask in range(settings.agreement + 1):
         task.check()
         shown = order[::-1] if ask % 2 else order
@@ -194,7 +194,12 @@ def _consult(
             many,
         )
         with meter.stage("judge"):
-            answer = _asked(judge, view, turn, said)
+            answers = _asked(judge, view, turn)
+        said += [{"shown": shown, **_told(one)} for one in answers]
+        for one in answers:
+            if isinstance(one, Answer):
+                meter.add(one.cost)
+        answer = answers[-1]
         if not _is_pick(answer):
             break
         picks = tuple(shown[n - 1] for n in answer.picks)
@@ -203,26 +208,20 @@ def _consult(
             break
     else:  # no two agreed
         picks = (max(order, key=lambda i: votes[i]),)
-    for one in said:
-        if isinstance(one, Answer):
-            meter.add(one.cost)
-    turn.note = {"judge": judge.name, "exchange": [_told(one) for one in said]}
+    turn.note = {"judge": judge.name, "exchange": said}
     if _is_pick(answer):
         turn.picks, turn.confidence, turn.verdict = picks, answer.confidence, "picked"
     else:
         _take(answer, turn, settings)
 
 
-def _asked(judge: Judge, view: View, turn: _Turn, said: list[Answer | Abstain]) -> Answer | Abstain:
-    """What the judge says of a view; "none" is asked about once more. Everything said is noted."""
-    answer = judge.choose(view)
-    said.append(answer)
-    turn.turns += 1
-    if isinstance(answer, Answer) and answer.action == "none":
-        answer = judge.confirm(replace(view, turn=turn.turns))
-        said.append(answer)
-        turn.turns += 1
-    return answer
+def _asked(judge: Judge, view: View, turn: _Turn) -> list[Answer | Abstain]:
+    """What the judge says of a view; "none" is asked about once more."""
+    said = [judge.choose(view)]
+    if isinstance(said[0], Answer) and said[0].action == "none":
+        said.append(judge.confirm(replace(view, turn=turn.turns + 1)))
+    turn.turns += len(said)
+    return said
 
 
 def _is_pick(answer: Answer | Abstain) -> TypeGuard[Answer]:
