@@ -39,7 +39,7 @@ RELATIONS = {
 def phrases_of(names: list[str], scene, rng) -> list[tuple[str, int | None]]:
     """(phrase, index of the right region or None) for one picture."""
     out: list[tuple[str, int | None]] = []
-    kinds = {n: [i for i, m in enumerate(names) if m == n] for n in set(names) if n}
+    kinds = {n: [i for i, m in enumerate(names) if m == n] for n in sorted(set(names)) if n}
     for noun, members in kinds.items():
         if len(members) == 1:
             out.append((f"the {noun}", members[0]))
