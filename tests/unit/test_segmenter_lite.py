@@ -131,7 +131,7 @@ LOGITS = np.zeros((30, 40), np.float32)
 )
 def test_one_click_or_one_box_has_a_decoder_of_its_own(prompt: Prompt, own_answer: bool, is_first: bool) -> None:
     shown = View(0, 0, 160, 120, (160, 120), {})
-    assert Asked.of(prompt, shown, LOGITS if own_answer else None).is_first is is_first
+    assert Asked.of(prompt, shown, LOGITS if own_answer else None).decoder == ("first" if is_first else "later")
 
 
 def test_no_prompts_no_answers(segmenter: LiteSegmenter) -> None:

@@ -19,9 +19,10 @@ import torch
 import torch.nn.functional as F
 from export import averaged, blended
 from torch import Tensor
-from train import Prompts, Trainer, round_loss
+from train import Prompts, Trainer
 
-ROUNDS, OBJECTS = 2, 7
+OBJECTS = 7
+"""Of a picture and step."""
 BOXES, BOTH = 0.52, 0.06
 """Shares of prompts with a box, and with a box and a click."""
 COARSE, COARSER = 0.4, (2.0, 4.5)
@@ -39,8 +40,8 @@ class FirstPrompts(Prompts):
             if dice > BOXES - BOTH:
                 self.add_click(i, truth, np.zeros_like(truth), exact=self.rng.random() < 0.6)
 
-    def again(self, logits: Tensor) -> None:
-        """The same prompts, with the logits (N, h, w) of their answers."""
+    def follow(self, logits: Tensor, exact: bool = False) -> None:
+        """Nothing new is said: the same prompts, with the logits (N, h, w) of their answers."""
         self.previous, self.has_previous = logits[:, None].float(), torch.ones(len(logits))
         if self.rng.random() < COARSE:
             size, by = self.previous.shape[2:], self.rng.uniform(*COARSER)
@@ -50,6 +51,9 @@ class FirstPrompts(Prompts):
 
 class FirstTrainer(Trainer):
     """Only what lies above the backbone learns; with `fixed_pyramid` only the decoder."""
+
+    prompts = FirstPrompts
+    rounds, warm_ups, told = 2, (0,), 0.0
 
     def __init__(self, a: argparse.Namespace):
         super().__init__(a)
@@ -64,33 +68,6 @@ class FirstTrainer(Trainer):
         for p in part.parameters():
             p.requires_grad_(False)
         return list(part.parameters())
-
-    def one(self, batch: tuple[Tensor, Tensor, Tensor], rng: np.random.Generator) -> tuple[float, list[float]]:
-        """One step: encode, answer, answer again; the IoU of both answers."""
-        pictures, truths, weights = batch
-        n = truths.shape[0] * truths.shape[1]
-        index = torch.arange(truths.shape[0]).repeat_interleave(truths.shape[1])
-        with torch.autocast("cpu", torch.bfloat16):
-            features = self.net.encoder(pictures.float().contiguous(memory_format=torch.channels_last))
-        leaves = [f.detach().float().requires_grad_() for f in features]
-        truth, weight = truths.reshape(n, *truths.shape[2:]), weights[index]
-        prompts = FirstPrompts(truth, rng)
-        prompts.begin()
-        losses, ious = 0.0, []
-        for _ in range(ROUNDS):
-            with torch.autocast("cpu", torch.bfloat16):
-                logits, scores = self.net.decoder(*[leaf.bfloat16()[index] for leaf in leaves], *prompts.tensors())
-            loss, iou = round_loss(logits.float(), scores.float(), truth, weight, prompts.ambiguous())
-            (loss / ROUNDS).backward()
-            losses += loss.item() / ROUNDS
-            best = scores.argmax(1)
-            ious.append(iou[torch.arange(n), best].mean().item())
-            prompts.again(logits.detach().float()[torch.arange(n), best])
-        if not self.a.fixed_pyramid:
-            pairs = zip(leaves, features, strict=True)
-            torch.autograd.backward(list(features), [leaf.grad.to(f.dtype) for leaf, f in pairs])
-        self.seen += n * ROUNDS
-        return losses, ious
 
 
 def main() -> None:

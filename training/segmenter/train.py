@@ -173,7 +173,14 @@ def schedule(progress: float, step: int) -> float:
 
 
 class Trainer:
-    """Model, averaged weights, optimiser and their state on disk."""
+    """Model, averaged weights, optimiser and their state on disk.
+
+    `prompts` are asked in `rounds` that teach, after one of the numbers of `warm_ups` that do not, which reach late
+    clicks; `told` is how often the truth and not the network chooses the answer that the next round follows.
+    """
+
+    prompts: type[Prompts] = Prompts
+    rounds, warm_ups, told = 3, (0, 0, 0, 1, 3, 6), 0.3
 
     def __init__(self, a: argparse.Namespace, rank: int = 0):
         self.a, self.rank, self.objects = a, rank, OBJECTS[a.large]
@@ -232,28 +239,28 @@ class Trainer:
             features = self.net.encoder(pictures.float().contiguous(memory_format=torch.channels_last))
         leaves = [f.detach().float().requires_grad_() for f in features]
         truth, weight = truths.reshape(n, *truths.shape[2:]), weights[index]
-        prompts = Prompts(truth, rng)
+        prompts = self.prompts(truth, rng)
         prompts.begin()
-        self.warm(prompts, leaves, index, int(np.random.default_rng(self.step).choice([0, 0, 0, 1, 3, 6])))
-        losses, ious, rounds = 0.0, [], 3
-        for k in range(rounds):
+        self.warm(prompts, leaves, index, int(np.random.default_rng(self.step).choice(self.warm_ups)))
+        losses, ious = 0.0, []
+        for k in range(self.rounds):
             with torch.autocast("cpu", torch.bfloat16):
                 logits, scores = self.net.decoder(*[leaf.bfloat16()[index] for leaf in leaves], *prompts.tensors())
             loss, iou = round_loss(logits.float(), scores.float(), truth, weight, prompts.ambiguous())
-            (loss / rounds).backward()
-            losses += loss.item() / rounds
-            pick = scores.argmax(1) if rng.random() < 0.7 else iou.argmax(1)
+            (loss / self.rounds).backward()
+            losses += loss.item() / self.rounds
+            pick = iou.argmax(1) if rng.random() < self.told else scores.argmax(1)
             ious.append(iou[torch.arange(n), scores.argmax(1)].mean().item())
-            if k + 1 < rounds:
+            if k + 1 < self.rounds:
                 prompts.follow(logits.detach().float()[torch.arange(n), pick])
-        torch.autograd.backward(
-            list(features), [leaf.grad.to(f.dtype) for leaf, f in zip(leaves, features, strict=True)]
-        )
-        self.seen += n * rounds
+        if features[0].requires_grad:
+            pairs = zip(leaves, features, strict=True)
+            torch.autograd.backward(list(features), [leaf.grad.to(f.dtype) for leaf, f in pairs])
+        self.seen += n * self.rounds
         return losses, ious
 
     def warm(self, prompts: Prompts, leaves: list[Tensor], index: Tensor, rounds: int) -> None:
-        """Rounds without learning, to reach late clicks."""
+        """Rounds without learning."""
         for _ in range(rounds):
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 logits, scores = self.net.decoder(*[leaf.bfloat16()[index] for leaf in leaves], *prompts.tensors())

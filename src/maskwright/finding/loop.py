@@ -174,6 +174,7 @@ def _consult(
 
     A candidate counts as picked when it has `agreement` votes. The first look's best has one, where it would be the
     answer; each question gives one, the numbers in another order each time, since models lean to some places in a list.
+    Where several are asked for, one question is enough: whole sets seldom come out alike.
     """
     judge = task.judge or session.engines.judge
     assert judge is not None, "assemble gives a judge to the modes that need one"
@@ -206,7 +207,7 @@ def _consult(
         votes.update(picks)
         if many or votes[picks[0]] >= settings.agreement:
             break
-    else:  # no two agreed
+    else:  # no two agreed: the best-ranked of those with most votes
         picks = (max(order, key=lambda i: votes[i]),)
     turn.note = {"judge": judge.name, "exchange": said}
     if _is_pick(answer):

@@ -90,7 +90,7 @@ class LiteSegmenter:
         decoder of corrections, whose answers to a grid of clicks the ranker's tables were learned on."""
         view = _whole_view(embedding)
         asked = [Asked.of(p, view, _fitted(p.logits, view)) for p in prompts]
-        return self._network.answer(view, [replace(a, led=True) for a in asked])
+        return self._network.answer(view, asked, by="later")
 
     def _candidates(self, embedding: Embedding, prompt: Prompt, logits: Floats, scores: Floats) -> Candidates:
         order = np.argsort(-scores, kind="stable")

@@ -72,9 +72,9 @@ class Asked:
     led: bool = False
 
     @property
-    def is_first(self) -> bool:
-        """Whether only one thing was said, a click or a box, and nothing was answered to before."""
-        return not self.led and len(self.points) + (self.box is not None) == 1
+    def decoder(self) -> str:
+        """Which of SETS answers: the first where one thing was said, a click or a box, and nobody corrects anything."""
+        return "first" if not self.led and len(self.points) + (self.box is not None) == 1 else "later"
 
     @classmethod
     def of(cls, prompt: Prompt, view: View, previous: Floats | None) -> Asked:
@@ -110,13 +110,14 @@ class LiteNetwork:
         features = dict(zip(NAMES, self._encoder.run(list(NAMES), {"picture": picture})))
         return View(float(corner[0]), float(corner[1]), float(width), float(height), shown, features)
 
-    def answer(self, view: View, asked: Sequence[Asked]) -> tuple[Floats, Floats]:
-        """Logits (N, 4, h, w) and predicted IoU (N, 4) of N prompts about one view."""
+    def answer(self, view: View, asked: Sequence[Asked], *, by: str | None = None) -> tuple[Floats, Floats]:
+        """Logits (N, 4, h, w) and predicted IoU (N, 4) of N prompts about one view; `by` names the decoder for all,
+        else each goes to its own."""
         rows, columns = view.cells
         logits, scores = np.zeros((len(asked), 4, rows, columns), np.float32), np.zeros((len(asked), 4), np.float32)
         for one in SETS:
             given = {name: view.features[f"{one}_{name}"] for name in FEATURES}
-            mine = [i for i, a in enumerate(asked) if a.is_first == (one == "first")]
+            mine = [i for i, a in enumerate(asked) if one == (by or a.decoder)]
             for start in range(0, len(mine), BATCH):
                 now = mine[start : start + BATCH]
                 feeds = given | _feeds([asked[i] for i in now], rows, columns)
