@@ -116,22 +116,22 @@ LOGITS = np.zeros((30, 40), np.float32)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "own_answer", "is_first"),
+    ("prompt", "own_answer", "decoder"),
     [
-        (Prompt(CLICK), False, True),
-        (Prompt(CLICK), True, True),
-        (Prompt(box=BOX), False, True),
-        (Prompt(box=BOX), True, True),
-        (Prompt(CLICK, box=BOX), False, False),
-        (Prompt(TWO, [1, 0]), False, False),
-        (Prompt(CLICK, logits=LOGITS), True, False),
-        (Prompt(box=BOX, logits=LOGITS), True, False),
-        (Prompt(logits=LOGITS), True, False),
+        (Prompt(CLICK), False, "click"),
+        (Prompt(CLICK), True, "click"),
+        (Prompt(box=BOX), False, "box"),
+        (Prompt(box=BOX), True, "box"),
+        (Prompt(CLICK, box=BOX), False, "later"),
+        (Prompt(TWO, [1, 0]), False, "later"),
+        (Prompt(CLICK, logits=LOGITS), True, "later"),
+        (Prompt(box=BOX, logits=LOGITS), True, "later"),
+        (Prompt(logits=LOGITS), True, "later"),
     ],
 )
-def test_one_click_or_one_box_has_a_decoder_of_its_own(prompt: Prompt, own_answer: bool, is_first: bool) -> None:
+def test_one_click_and_one_box_have_decoders_of_their_own(prompt: Prompt, own_answer: bool, decoder: str) -> None:
     shown = View(0, 0, 160, 120, (160, 120), {})
-    assert Asked.of(prompt, shown, LOGITS if own_answer else None).decoder == ("first" if is_first else "later")
+    assert Asked.of(prompt, shown, LOGITS if own_answer else None).decoder == decoder
 
 
 def test_no_prompts_no_answers(segmenter: LiteSegmenter) -> None:
@@ -183,4 +183,4 @@ def test_the_weights_are_small() -> None:
 
     files = [p for p in resources.files("maskwright.weights").iterdir() if p.name.startswith("segmenter_lite")]
     sizes = [len(p.read_bytes()) for p in files]
-    assert len(sizes) == 3 and max(sizes) < 25 * 2**20 and sum(sizes) < 17 * 2**20
+    assert len(sizes) == 4 and max(sizes) < 25 * 2**20 and sum(sizes) < 18 * 2**20

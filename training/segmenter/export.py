@@ -1,6 +1,8 @@
-"""Writes the averaged weights as three ONNX files and checks them against the network at other sizes.
+"""Writes the averaged weights of three networks over one backbone as ONNX files, and checks these at other sizes.
 
-python training/segmenter/export.py --state DIR/state.pt --first FIRST/state.pt --out src/maskwright/weights
+    python training/segmenter/export.py --click A.pt --box B.pt:0.8,C.pt:0.2 --later D.pt --out src/maskwright/weights
+
+B.pt:0.8,C.pt:0.2 is a blend of two states of one training.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +22,22 @@ import torch
 from model import Block, ClickNet
 from torch import Tensor, nn
 
-ENCODER, DECODERS = "segmenter_lite_encoder.onnx", ("segmenter_lite_first.onnx", "segmenter_lite_later.onnx")
-FEATURES = ("embedding", "keys", "skip")
-NAMES = [f"{one}_{name}" for one in ("first", "later") for name in FEATURES]
+SETS, FEATURES = ("click", "box", "later"), ("embedding", "keys", "skip")
+ENCODER, DECODERS = "segmenter_lite_encoder.onnx", tuple(f"segmenter_lite_{one}.onnx" for one in SETS)
+NAMES = [f"{one}_{name}" for one in SETS for name in FEATURES]
 PROMPTS = ("points", "labels", "boxes", "has_box", "previous", "has_previous")
 
 
 class OneLook(nn.Module):
-    """One backbone, and the pyramids of both networks over it."""
+    """One backbone, and the pyramids of all networks over it."""
 
-    def __init__(self, first: ClickNet, later: ClickNet):
+    def __init__(self, nets: Sequence[ClickNet]):
         super().__init__()
-        self.first, self.later = first.encoder, later.encoder
+        self.encoders = nn.ModuleList([net.encoder for net in nets])
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        stages = self.later.backbone(picture)
-        return *self.first.pyramid(*stages), *self.later.pyramid(*stages)
+        stages = self.encoders[-1].backbone(picture)
+        return tuple(feature for encoder in self.encoders for feature in encoder.pyramid(*stages))
 
 
 class OnePicture(nn.Module):
@@ -104,10 +108,10 @@ def prompts(n: int, clicks: int, h: int, w: int) -> tuple[Tensor, ...]:
     )
 
 
-def written(nets: tuple[ClickNet, ClickNet], out: Path) -> None:
+def written(nets: Sequence[ClickNet], out: Path) -> None:
     """Exports encoder and decoders with every size dynamic."""
     picture = torch.rand(1, 3, 256, 320) * 255
-    look = OneLook(*nets)
+    look = OneLook(nets)
     with torch.no_grad():
         features = look(picture)
     places = {"embedding": {2: "h8", 3: "w8"}, "keys": {2: "h8", 3: "w8"}, "skip": {2: "h4", 3: "w4"}}
@@ -143,7 +147,7 @@ def written(nets: tuple[ClickNet, ClickNet], out: Path) -> None:
         )
 
 
-def checked(nets: tuple[ClickNet, ClickNet], out: Path) -> None:
+def checked(nets: Sequence[ClickNet], out: Path) -> None:
     """Compares ONNX with torch at sizes and counts the tracing never saw."""
     encoder, *decoders = [
         onnxruntime.InferenceSession(out / name, providers=["CPUExecutionProvider"]) for name in (ENCODER, *DECODERS)
@@ -177,16 +181,13 @@ def carded(out: Path, table: Path) -> None:
     table.write_text(text)
 
 
-def blended(later: dict[str, Tensor], before: dict[str, Tensor] | None, share: float) -> dict[str, Tensor]:
-    """The weights between two states of one training: better than either, since each forgets other things."""
-    if before is None:
-        return later
-    return {k: torch.lerp(before[k], v, share) if v.is_floating_point() else v for k, v in later.items()}
-
-
-def averaged(state: Path | None) -> dict[str, Tensor] | None:
-    """The averaged weights of a state."""
-    return None if state is None else torch.load(state, map_location="cpu", weights_only=True)["mean"]
+def averaged(text: str) -> dict[str, Tensor]:
+    """The averaged weights of a state, or a blend of several: better than either, since each forgets other things."""
+    parts = [part.rpartition(":") if ":" in part else (part, ":", "1") for part in text.split(",")]
+    if not math.isclose(sum(float(share) for _, _, share in parts), 1):
+        raise SystemExit(f"the shares of {text} do not add up to 1")
+    means = [torch.load(path, map_location="cpu", weights_only=True)["mean"] for path, _, _ in parts]
+    return {k: sum(m[k] * float(share) for m, (_, _, share) in zip(means, parts, strict=True)) for k in means[0]}
 
 
 def network(weights: dict[str, Tensor]) -> ClickNet:
@@ -198,18 +199,12 @@ def network(weights: dict[str, Tensor]) -> ClickNet:
 def main() -> None:
     """Exports and checks."""
     ask = argparse.ArgumentParser()
-    ask.add_argument("--state", type=Path, required=True)
+    for one in SETS:
+        ask.add_argument(f"--{one}", required=True, help="a state, or a blend A:SHARE,B:SHARE")
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--earlier", type=Path, help="the state this training went on from, to be blended with")
-    ask.add_argument("--share", type=float, default=0.4, help="of the later state in the blend")
-    ask.add_argument("--first", type=Path, required=True, help="the state that first.py made from that blend")
-    ask.add_argument("--first-earlier", type=Path, help="a state to blend it with; else that blend")
-    ask.add_argument("--first-share", type=float, default=0.6, help="of it in its blend")
     ask.add_argument("--table", type=Path, help="weights.toml, to be given the new hashes")
     a = ask.parse_args()
-    later = blended(averaged(a.state), averaged(a.earlier), a.share)
-    first = blended(averaged(a.first), averaged(a.first_earlier) or later, a.first_share)
-    nets = network(first), network(later)
+    nets = [network(averaged(getattr(a, one))) for one in SETS]
     torch.set_num_threads(1)
     written(nets, a.out)
     for name in (ENCODER, *DECODERS):

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from export import averaged, blended
+from export import averaged
 from torch import Tensor
 from train import Prompts, Trainer
 
@@ -59,7 +59,7 @@ class FirstTrainer(Trainer):
         super().__init__(a)
         self.objects = OBJECTS
         if not self.step:
-            weights = blended(averaged(a.begin), averaged(a.earlier), a.share)
+            weights = averaged(a.begin)
             self.net.load_state_dict(weights)
             self.mean.load_state_dict(weights)
 
@@ -72,10 +72,9 @@ class FirstTrainer(Trainer):
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--pack", "--weights", "--folder", "--begin"):
+    for name in ("--pack", "--weights", "--folder"):
         ask.add_argument(name, type=Path, required=True)
-    ask.add_argument("--earlier", type=Path, help="a state to blend --begin with")
-    ask.add_argument("--share", type=float, default=0.3, help="of --begin in that blend")
+    ask.add_argument("--begin", required=True, help="a state, or a blend A:SHARE,B:SHARE")
     ask.add_argument("--minutes", type=float, default=45)
     ask.add_argument("--rate", type=float, default=6e-4)
     ask.add_argument("--fixed-pyramid", action="store_true", help="teach the decoder alone")

@@ -2,8 +2,8 @@
 
     python training/segmenter/restore.py --weights src/maskwright/weights --out DIR
 
-Writes first.pt (the network of first answers) and later.pt (that of the corrections), for first.py and export.py. The
-export renames, transposes and folds the weights; which went where is found by exporting a network of random weights
+Writes click.pt, box.pt and later.pt, the networks of first clicks, of boxes and of corrections, for first.py and
+export.py. The export renames, transposes and folds the weights; which went where is found by exporting a network of random weights
 too, and looking for its own in its files.
 """
 
@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from export import DECODERS, ENCODER, checked, network, written
+from export import DECODERS, ENCODER, SETS, checked, network, written
 from model import ClickNet
 from onnx import numpy_helper
 from torch import Tensor, nn
 
 GAIN, FOLDED = ".gain", ".narrow."
+GAINS = 0.25
+"""What they were folded with is not known; about as large as in a fresh network, and a power of two: nothing is rounded."""
 
 
 def constants(path: Path) -> list[np.ndarray]:
@@ -59,16 +61,10 @@ def read_back(net: ClickNet, made: list[np.ndarray], shipped: list[np.ndarray]) 
     return found
 
 
-def unfolded(weights: dict[str, Tensor], fresh: ClickNet) -> dict[str, Tensor]:
-    """Weights that can be taught: the gains as a fresh network has them, taken out of the maps they were folded into."""
-    gains = {k: v for k, v in fresh.state_dict().items() if k.endswith(GAIN)}
-    out = weights | gains
-    for name in weights:
-        owner, is_folded, kind = name.partition(FOLDED)
-        if is_folded:
-            gain = gains[owner + GAIN]
-            out[name] = weights[name] / (gain[:, None] if kind == "weight" else gain)
-    return out
+def unfolded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights that can be taught: with gains, taken out of the maps they were folded into."""
+    gains = {k: torch.full_like(v, GAINS) for k, v in ClickNet().state_dict().items() if k.endswith(GAIN)}
+    return {k: v / GAINS if FOLDED in k else v for k, v in weights.items()} | gains
 
 
 def main() -> None:
@@ -77,7 +73,7 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     a = ask.parse_args()
     torch.manual_seed(5)
-    nets = random_network(), random_network()
+    nets = [random_network() for _ in SETS]
     states: list[dict[str, Tensor]] = []
     with tempfile.TemporaryDirectory() as folder:
         written(nets, Path(folder))
@@ -86,13 +82,11 @@ def main() -> None:
             for file in (ENCODER, decoder):
                 state |= read_back(net, constants(Path(folder) / file), constants(a.weights / file))
             states.append(state)
-    first, later = states
-    backbone = {k: v for k, v in later.items() if "backbone" in k}
-    for name, state in (("first", first | backbone), ("later", later)):
-        weights = unfolded(state, ClickNet())
-        network(weights)
-        torch.save({"mean": weights}, a.out / f"{name}.pt")
-    checked((network(unfolded(first | backbone, ClickNet())), network(unfolded(later, ClickNet()))), a.weights)
+    backbone = {k: v for k, v in states[-1].items() if "backbone" in k}
+    weights = [unfolded(state | backbone) for state in states]
+    checked([network(w) for w in weights], a.weights)
+    for one, state in zip(SETS, weights, strict=True):
+        torch.save({"mean": state}, a.out / f"{one}.pt")
 
 
 if __name__ == "__main__":

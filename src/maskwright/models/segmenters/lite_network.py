@@ -23,9 +23,9 @@ CELL = 4
 """Shown pixels a side of one logit."""
 BATCH = 4
 """Prompts decoded at once: bounds memory."""
-SETS, FEATURES = ("first", "later"), ("embedding", "keys", "skip")
-"""What one pass over a picture gives: features for first answers and for corrections of them, which are read by a
-decoder each."""
+SETS, FEATURES = ("click", "box", "later"), ("embedding", "keys", "skip")
+"""What one pass over a picture gives: features for the answers to a first click, to a box, and for corrections, which
+are read by a decoder each."""
 NAMES = tuple(f"{one}_{name}" for one in SETS for name in FEATURES)
 
 
@@ -73,8 +73,10 @@ class Asked:
 
     @property
     def decoder(self) -> str:
-        """Which of SETS answers: the first where one thing was said, a click or a box, and nobody corrects anything."""
-        return "first" if not self.led and len(self.points) + (self.box is not None) == 1 else "later"
+        """Which of SETS answers: that of the click or the box where nothing else is said and nobody corrects an answer."""
+        if self.led or len(self.points) + (self.box is not None) != 1:
+            return "later"
+        return "click" if self.box is None else "box"
 
     @classmethod
     def of(cls, prompt: Prompt, view: View, previous: Floats | None) -> Asked:
