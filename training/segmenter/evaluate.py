@@ -1,6 +1,8 @@
 """Click curves on the held-out pictures of the training sources: what every decision of the recipe is made by.
 
-python training/segmenter/evaluate.py --pack pack.npz --weights DIR [--objects 120] [--set closer_side=0 ...]
+    python training/segmenter/evaluate.py --pack pack.npz --weights DIR [--objects 120] [--set closer_side=0 ...]
+
+With --boxes: boxes drawn with more and less care instead. --data DEV_FOLDER takes the development objects instead of --pack.
 """
 
 from __future__ import annotations
@@ -14,11 +16,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from clicks import Case, Outcome, lite, simulated, summary, table_of
+from clicks import Case, Outcome, cases, iou, lite, simulated, summary, table_of
 from samples import KIND_WEIGHT, Store
 
 from maskwright.models.segmenters.lite import LiteSegmenter
-from maskwright.values import Image
+from maskwright.values import Image, Prompt
+
+DRAWN = {
+    "a tenth larger": (0.05, 0.05, 0.05, 0.05), "tight": (0.0, 0.0, 0.0, 0.0), "too far left": (0.12, 0.0, -0.05, 0.02),
+    "too far up": (0.0, 0.12, 0.02, -0.05), "sides inside": (-0.04, -0.04, -0.04, -0.04),
+}  # fmt: skip
+"""How far the left, upper, right and lower side lie outside the object, in shares of its width or height."""
 
 
 def held_out_cases(pack: Path, objects: int, seed: int = 3) -> list[Case]:
@@ -42,10 +50,27 @@ def held_out_cases(pack: Path, objects: int, seed: int = 3) -> list[Case]:
     return found
 
 
+def box_answers(segmenter: LiteSegmenter, case: Case) -> list[float]:
+    """The IoU for each way of DRAWN."""
+    ys, xs = np.nonzero(case.truth)
+    x0, y0, x1, y1 = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+    (height, width), embedding = case.truth.shape, segmenter.encode(case.image)
+    found = []
+    for left, up, right, down in DRAWN.values():
+        wide, high = x1 - x0, y1 - y0
+        corner = max(0.0, x0 - left * wide), max(0.0, y0 - up * high)
+        box = (*corner, min(width, x1 + right * wide), min(height, y1 + down * high))
+        found.append(iou(segmenter.predict(embedding, [Prompt(box=box)])[0].masks[0], case))
+    return found
+
+
 def main() -> None:
     """Prints the table."""
     ask = argparse.ArgumentParser()
-    ask.add_argument("--pack", type=Path, required=True)
+    source = ask.add_mutually_exclusive_group(required=True)
+    source.add_argument("--pack", type=Path)
+    source.add_argument("--data", type=Path)
+    ask.add_argument("--boxes", action="store_true")
     ask.add_argument("--weights", type=Path)
     ask.add_argument("--objects", type=int, default=120)
     ask.add_argument("--set", nargs="*", default=[])
@@ -53,8 +78,13 @@ def main() -> None:
     cv2.setNumThreads(1)
     settings = {k: int(v) for k, v in (pair.split("=") for pair in a.set)}
     segmenter = LiteSegmenter(weights=a.weights, **settings)
+    asked = list(cases(a.data)) if a.data else held_out_cases(a.pack, a.objects)
+    if a.boxes:
+        means = np.mean([box_answers(segmenter, case) for case in asked], axis=0)
+        print(len(asked), "objects:", ", ".join(f"{name} {mean:.3f}" for name, mean in zip(DRAWN, means, strict=True)))
+        return
     outcomes: dict[str, list[Outcome]] = {}
-    for case in held_out_cases(a.pack, a.objects):
+    for case in asked:
         outcomes.setdefault(case.source, []).append(simulated(case, lite(segmenter)))
     rows = {"all": summary([o for group in outcomes.values() for o in group])}
     print(table_of(rows | {source: summary(group) for source, group in outcomes.items()}))
