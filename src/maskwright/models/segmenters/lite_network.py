@@ -95,12 +95,11 @@ def shown_size(width: float, height: float, long_side: int) -> tuple[int, int]:
 
 
 class LiteNetwork:
-    """An encoder and a decoder for each set of features, on ONNX Runtime."""
+    """An encoder and a decoder for each set of features, on ONNX Runtime; a decoder is opened when first asked."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._encoder = _opened(folder / "segmenter_lite_encoder.onnx", threads)
-        # one thread: their sums would be split differently on two, and the last bits of the logits with them
-        self._decoders = {one: _opened(folder / f"segmenter_lite_{one}.onnx", 1) for one in SETS}
+        self._folder, self._decoders = folder, dict[str, Any]()
 
     def look(self, pixels: NDArray[np.uint8], corner: tuple[int, int], long_side: int) -> View:
         """Features of a rectangle (h, w, 3) of a picture whose upper left pixel is `corner`."""
@@ -123,8 +122,14 @@ class LiteNetwork:
             for start in range(0, len(mine), BATCH):
                 now = mine[start : start + BATCH]
                 feeds = given | _feeds([asked[i] for i in now], rows, columns)
-                logits[now], scores[now] = self._decoders[one].run(["logits", "scores"], feeds)
+                logits[now], scores[now] = self._decoder(one).run(["logits", "scores"], feeds)
         return logits, scores
+
+    def _decoder(self, one: str) -> Any:
+        if one not in self._decoders:
+            # one thread: sums would be split differently on two, and the last bits of the logits with them
+            self._decoders[one] = _opened(self._folder / f"segmenter_lite_{one}.onnx", 1)
+        return self._decoders[one]
 
 
 def _feeds(asked: Sequence[Asked], rows: int, columns: int) -> dict[str, Floats]:
