@@ -73,7 +73,7 @@ class Asked:
 
     @property
     def decoder(self) -> str:
-        """Which of SETS answers: that of the click or the box where nothing else is said and nobody corrects an answer."""
+        """Which of SETS answers: a lone click or box has its own, as long as nobody corrects an answer."""
         if self.led or len(self.points) + (self.box is not None) != 1:
             return "later"
         return "click" if self.box is None else "box"
