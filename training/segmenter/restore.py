@@ -3,8 +3,8 @@
     python training/segmenter/restore.py --weights src/maskwright/weights --out DIR
 
 Writes click.pt, box.pt and later.pt, the networks of first clicks, of boxes and of corrections, for first.py and
-export.py. The export renames, transposes and folds the weights; which went where is found by exporting a network of random weights
-too, and looking for its own in its files.
+export.py. The export renames, transposes and folds the weights; which went where is found by exporting networks of
+random weights too, and looking for theirs in those files.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def main() -> None:
     ask.add_argument("--weights", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
     a = ask.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(5)
     nets = [random_network() for _ in SETS]
     states: list[dict[str, Tensor]] = []
