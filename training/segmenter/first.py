@@ -2,8 +2,8 @@
 
     python training/segmenter/first.py --pack pack.npz --weights lite0.pth --begin state.pt --folder DIR --minutes 45 [--fixed-pyramid]
 
-Most people click once or draw one box; later clicks correct. One small decoder for both is a compromise, so first
-answers get a decoder and a pyramid of their own. The backbone stays as it is: it is shared, and run once a picture.
+Most people click once or draw one box; later clicks correct. One small decoder for all is a compromise, so first
+answers get a decoder and a pyramid of their own; the shipped ones for clicks and for boxes are two runs of this. The backbone stays as it is: it is shared, and run once a picture.
 Each prompt is answered, and answered again with that answer's own logits, sometimes blurred as they are when a closer
 look takes them over: as the product does. Restartable like train.py.
 """

@@ -30,8 +30,7 @@ SMALL = ((256, 256), (224, 320), (320, 224), (256, 256))
 LARGE = ((320, 320), (288, 384), (384, 288), (320, 320))
 PICTURES, OBJECTS = 2, (6, 5)  # a rank and step; objects of small and of large crops
 DTYPE = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
-"""Of the arithmetic: half as wide where the processor has instructions for it, which is twice as fast there; elsewhere
-it is many times slower."""
+"""Of the arithmetic: half as wide only where the processor has instructions for it; elsewhere a step takes longer so."""
 CARELESS = 0.4
 """Share of boxes whose sides may lie well inside the object."""
 
