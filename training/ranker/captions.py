@@ -78,7 +78,7 @@ def captioned_pictures(data: Path, shared: Path) -> Iterator[Picture]:
     banned |= {int(p.key.removeprefix("coco_")) for p in coco_pictures(data, shared)}
     places, people = {}, {}
     for folder in ("coco_person", "coco_people"):  # the latter outlines everybody, the former one
-        places |= {int(p.stem): p for p in (data / folder).rglob("*.jpg")}
+        places |= {int(p.stem): p for p in (data / folder).rglob("*.jpg") if p.stem.isdigit()}
         for file in (data / folder).rglob("instances_val2017.json"):
             people |= people_of(file)
     for item in truth["images"]:

@@ -326,7 +326,7 @@ def leanings(words: list[str]) -> NDArray:
 def pair_table(regions: Regions, words: list[str], A, B, learned_words: set[str], rng) -> list[tuple[int, int, int]]:
     """(row, word, label): each picture's own nouns and a few absent ones, against all its regions."""
     index = {w: i for i, w in enumerate(words)}
-    everyday = [w for w in learned_words if w in index]
+    everyday = sorted(learned_words & set(index))
     out = []
     for p in np.unique(regions.picture):
         rows = np.flatnonzero(regions.picture == p)
