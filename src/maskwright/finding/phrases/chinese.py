@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from maskwright.finding.phrases.draft import Draft, once
 from maskwright.finding.phrases.lexicon import Lexicon, lexicon
-from maskwright.finding.phrases.phrase import Part, Phrase, Relation
+from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
 
 MODIFIERS = ("ordinals", "extremes", "sizes", "colours", "patterns", "materials", "quantities", "positions", "sides")
 GROUPS = (*MODIFIERS, "negations", "actions", "relations_zh_verb", "relations_zh_place", "measures", "skipped")
 WORN = ("garments", "body")
+IN_THE_PICTURE = (
+    r"(?:图片|照片|画面|图像|相片|图)(?:(?:上(?![方面部角边])|中(?![间央部])|里面?|内)的?|的?(?=[左右上下中最正]))"
+)
+"""Says nothing, as places are meant in the picture: "照片里的", "画面左边"."""
+PLACES = {
+    "on": "top", "above": "top", "below": "bottom", "front_of": "front", "behind": "back", "left_of": "left",
+    "right_of": "right", "between": "middle",
+}  # fmt: skip
+"""What a place word says of the picture where no noun stands before it ("右上的钟")."""
 FLUSHED = (
     "colours", "not_colours", "looks", "positions", "not_positions", "extremes", "sizes", "unsupported",
 )  # fmt: skip
@@ -29,7 +38,8 @@ class Word:
 def parse_chinese(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
     tables = lexicon("zh")
-    words = split(re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text), tables)
+    text_alone = re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text)
+    words = split(re.sub(IN_THE_PICTURE, "", text_alone), tables)
     reader = _Reader(words, tables)
     reader.read()
     return reader.draft.done(text, "zh")
@@ -63,6 +73,10 @@ def _longest(text: str, at: int, tables: Lexicon) -> Word | None:
     return Word(text[at : at + size], noun if best == size else "", groups)
 
 
+def _is_strange(word: Word) -> bool:
+    return not word.groups and not word.noun and word.text != "的"
+
+
 class _Reader:
     """Walks the words once. `waiting` holds modifiers for the next noun; `verb` is a relation that still needs its
     object; `last` is a noun that may turn out to be the object of a place word."""
@@ -73,6 +87,10 @@ class _Reader:
         self.verb = ""
         self.negated = self.verb_negated = False
         self.head = max((i for i, w in enumerate(words) if self._may_be_head(i)), default=-1)
+        if self.head < 0 and not any(_is_strange(w) for w in words):  # "两只猫中较小的那只": the noun stands before 中
+            inside = (i for i, w in enumerate(words) if w.noun and self._place_after(i) == "inside")
+            self.head = max(inside, default=-1)
+            self.draft.one_of = self.head >= 0
 
     def _may_be_head(self, i: int) -> bool:
         """A noun that no place word follows ("床上" is a place, not a bed)."""
@@ -90,7 +108,8 @@ class _Reader:
                 self._close_modifier(i)
             elif word.noun and i == self.head:
                 self._head(word)
-            elif word.noun and (not word.groups or i < self.head or self._place_after(i)):
+                skip = self.draft.one_of
+            elif word.noun and self._stands_alone(i):
                 skip = self._other_noun(i, word)
             else:
                 self._modifier(i, word)
@@ -105,7 +124,7 @@ class _Reader:
 
     def _unknown_head(self) -> None:
         """No noun any table knows: the last unknown word is one."""
-        unknown = [w.text for w in self.words if not w.groups and not w.noun and w.text != "的"]
+        unknown = [w.text for w in self.words if _is_strange(w)]
         if unknown:
             self.draft.noun = unknown[-1]
             self.draft.said.append(unknown[-1])
@@ -114,6 +133,13 @@ class _Reader:
     def _place_after(self, i: int) -> str:
         after = self.words[i + 1] if i + 1 < len(self.words) else None
         return "" if after is None else after.groups.get("relations_zh_place", "")
+
+    def _stands_alone(self, i: int) -> bool:
+        """Whether a noun is meant as one, and not as a modifier ("木头桌子")."""
+        groups = self.words[i].groups
+        if any(g in groups for g in MODIFIERS) and i + 1 < len(self.words) and self.words[i + 1].noun:
+            return False
+        return not groups or i < self.head or self._place_after(i) != ""
 
     def _other_noun(self, i: int, word: Word) -> bool:
         """A noun that is not the head; True when the next word (a place) was used too."""
@@ -124,15 +150,20 @@ class _Reader:
         if self.verb and not (place and self.verb == "hold"):
             self._close_verb(inner)
             return bool(place)
-        kind = place or ("held_by" if i + 1 < len(self.words) and self.words[i + 1].text == "的" else "")
+        worn = self.tables.sections.get(word.noun) in WORN and not place
+        owns = i + 1 < len(self.words) and self.words[i + 1].text == "的" and not (worn and self._is_person())
+        kind = place or ("held_by" if owns else "")
         if kind:
             self.draft.relations.append(Relation(kind, inner.done(word.text, "zh"), self.negated))
-        elif self.tables.sections.get(word.noun) in WORN:
+        elif worn:
             self.draft.parts.append(Part(word.noun, once(inner.colours), once(inner.looks), self.negated))
         else:
             self.draft.unsupported.append(word.text)
         self.negated, self.verb = False, ""
         return bool(place)
+
+    def _is_person(self) -> bool:
+        return self.head >= 0 and self.words[self.head].noun in PEOPLE
 
     def _close_verb(self, inner: Draft) -> None:
         """The open verb gets its object."""
@@ -160,8 +191,11 @@ class _Reader:
         elif "relations_zh_verb" in groups and i < max(self.head, 0):
             self._flush()
             self.verb, self.verb_negated, self.negated = groups["relations_zh_verb"], self.negated, False
-        elif not self._simple_modifier(word) and not groups and word.text:
-            self.draft.unsupported.append(word.text)
+        elif not self._simple_modifier(word):
+            if "relations_zh_place" in groups:
+                self.waiting.positions += [p for p in [PLACES.get(groups["relations_zh_place"])] if p]
+            elif not groups and word.text:
+                self.draft.unsupported.append(word.text)
 
     def _noun_follows(self, i: int) -> bool:
         return i + 1 < self.head and bool(self.words[i + 1].noun)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from maskwright.finding.phrases.phrase import Ordinal, Part, Phrase, Relation
+from maskwright.finding.phrases.phrase import PEOPLE, Ordinal, Part, Phrase, Relation
 
 
 @dataclass
 class Draft:
-    """The fields of a Phrase while words are read; `plural` and `side` are settled when it is done."""
+    """The fields of a Phrase while words are read; `plural`, `side` and `one_of` (one of several) are settled when it
+    is done."""
 
     noun: str = ""
     said: list[str] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Draft:
     count: int | None = None
     many: bool = False
     plural: bool = False
+    one_of: bool = False
     unsupported: list[str] = field(default_factory=list)
 
     def keep(self, group: str, meaning: str, *, negated: bool = False) -> None:
@@ -59,6 +61,9 @@ class Draft:
 
     def done(self, text: str, language: str) -> Phrase:
         """The frozen phrase."""
+        if self.noun in PEOPLE and "blonde" in self.colours:
+            self.colours.remove("blonde")
+            self.parts.append(Part("hair", ("blonde",)))
         ordinal = None if self.rank is None else Ordinal(self.rank, self.side or self._side_said())
         positions = [p for p in self.positions if ordinal is None or self.side or p != ordinal.side]
         return Phrase(
@@ -66,7 +71,8 @@ class Draft:
             colours=once(self.colours), not_colours=once(self.not_colours), looks=once(self.looks),
             positions=once(positions), not_positions=once(self.not_positions), extremes=once(self.extremes),
             sizes=once(self.sizes), ordinal=ordinal, parts=tuple(self.parts), relations=tuple(self.relations),
-            actions=once(self.actions), count=self.count, many=self.many or self.plural,
+            actions=once(self.actions), count=None if self.one_of else self.count,
+            many=(self.many or self.plural) and not self.one_of,
             unsupported=once(self.unsupported),
         )  # fmt: skip
 

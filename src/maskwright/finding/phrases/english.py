@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from maskwright.finding.phrases.draft import Draft, once
 from maskwright.finding.phrases.lexicon import Lexicon, lexicon, singular
@@ -14,17 +15,34 @@ ADJECTIVE_PLACES = frozenset((
     "righthand",
 ))  # fmt: skip
 WORN = ("garments", "body")
+ADULTS = PEOPLE - {"crowd", "child", "baby"}
 MODIFIERS = (
     "ordinals", "quantities", "extremes", "sizes", "colours", "patterns", "materials", "positions", "actions",
 )  # fmt: skip
 ARTICLES = ("the", "a", "an", "his", "her")
+THEY = ("he", "she", "they", "theyre", "they're", "he's", "hes", "she's", "shes")
+CLAUSES = frozenset(("of", "and", "that", "which", "who", "whose", *ARTICLES, *THEY))
+"""After a noun these begin something else."""
 WEARING = ("wear", "inside", "hold")
+BESIDE = {"vehicles": "ride", "areas": "near", "nature": "near", "street": "near", "furniture": "near"}
+"""What "man bike", "girl phone" mean, by the section of the second noun; else to hold it."""
+SHORT = ((r"\bw/o\b", " without "), (r"\bw/|\bw\b", " with "), (r"&", " and "))
+"""What people who type in a hurry write."""
 
 
 def parse_english(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
-    words = re.findall(r"[\w]+(?:[-'][\w]+)*", text.lower().replace("’", "'"))
-    return _Reader(words, lexicon("en")).read().done(text, "en")
+    tables = lexicon("en")
+    return _Reader(list(_words(text, tables)), tables).read().done(text, "en")
+
+
+def _words(text: str, tables: Lexicon) -> Iterator[str]:
+    """Lower-case words; "black-and-white" in pieces, unless a table has it in one."""
+    text = text.lower().replace("’", "'")
+    for short, full in SHORT:
+        text = re.sub(short, full, text)
+    for word in re.findall(r"[\w]+(?:[-'][\w]+)*", text):
+        yield from [word] if tables.has(word) else word.split("-")
 
 
 class _Reader:
@@ -65,10 +83,11 @@ class _Reader:
         """Where the noun phrase that starts here ends."""
         i, named = self.at, False
         while i < len(self.words):
-            if i > self.at and (self._starts_follower(i) or (named and self.words[i] == "and")):
+            if i > self.at and (self._starts_follower(i) or self._starts_clause(i, named)):
                 return i
             size = self.tables.noun(self.words, i)[1]
-            i, named = i + max(1, size), named or size > 0
+            named = named or (size > 0 and self.words[i] not in ADJECTIVE_PLACES) or self._is_strange_head(i)
+            i += max(1, size)
         return i
 
     def _starts_follower(self, i: int) -> bool:
@@ -78,26 +97,56 @@ class _Reader:
         if self.tables.noun(self.words, i)[1] > 1:
             return False
         place = max(self._match(g, i)[1] for g in ("positions", "sides", "extremes"))
-        if place > 1:
-            return True
-        return self._match("relations", i)[1] > 0 and self.words[i] not in ADJECTIVE_PLACES
+        reach = self._match("relations", i)[1]
+        return place > 1 or reach > 1 or (reach > 0 and self.words[i] not in ADJECTIVE_PLACES)
+
+    def _starts_clause(self, i: int, named: bool) -> bool:
+        """True where something else begins after a noun, and at a doing that no noun follows."""
+        if self.tables.noun(self.words, i)[1]:
+            return False
+        doing = self._match("actions", i)[1] > 0 or (len(self.words[i]) > 5 and self.words[i].endswith("ing"))
+        if named:
+            return doing or self.words[i] in CLAUSES
+        coloured = self._match("colours", i - 1)[1] > 0  # "in white crying"
+        return doing and coloured and not self._is_noun_next(i + 1)
+
+    def _is_strange_head(self, i: int) -> bool:
+        """ "the shadow of the dog": an unknown word before "of" is a noun, unless it counts or cuts ("slice of")."""
+        if self.words[i + 1 : i + 2] != ["of"] or self.words[i].isdigit():
+            return False
+        return not self._longest((*MODIFIERS, "skipped", "partitives"), i)[2]
 
     def _before_noun(self, draft: Draft, end: int) -> bool:
         """Reads one modifier; False when a noun (or an unknown word) stands here."""
         noun, size, _ = self.tables.noun(self.words, self.at)
         later = any(self.tables.noun(self.words, i)[1] for i in range(self.at + max(size, 1), end))
-        if noun and (size > 1 or not later) and not self._is_plain_modifier(later, end):
+        modifies = later or self._is_plain_modifier(draft, end) or self._longest(MODIFIERS)[2] > size
+        if noun and not modifies:
             return False
+        self._mark_one_of(draft)
         return self._modifier(draft) or self._skip("empty") or self._skip("lead") or self._skip_and()
+
+    def _mark_one_of(self, draft: Draft) -> None:
+        """ "the smaller of the two dogs" is one dog."""
+        compared = draft.sizes or draft.extremes or draft.positions or draft.rank is not None
+        if self.words[self.at] == "of" and not draft.noun and compared:
+            draft.one_of = True
 
     def _skip_and(self) -> bool:
         said = self.words[self.at : self.at + 1] == ["and"]
         self.at += said
         return said
 
-    def _is_plain_modifier(self, later: bool, end: int) -> bool:
-        """A word that is noun and modifier ("top", "orange") is a modifier only before a noun or before "one"."""
-        return later or (self.at + 1 < end and self.words[self.at + 1] in ("one", "ones", "object", "thing"))
+    def _is_plain_modifier(self, draft: Draft, end: int) -> bool:
+        """A word that is noun and modifier ("top", "orange") before "one", or a place that is no garment: "top left",
+        "chair top", "top shelf"."""
+        after = self.words[self.at + 1] if self.at + 1 < end else ""
+        if after in ("one", "ones", "object", "thing"):
+            return True
+        if self.words[self.at] not in ADJECTIVE_PLACES:
+            return False
+        fresh = len(draft.colours) > self.colours_before
+        return after != "" or (draft.in_lexicon and not (fresh and draft.noun in PEOPLE))
 
     def _modifier(self, draft: Draft, negated: bool = False) -> bool:
         """One adjective, number, ordinal or place word: the longest that any group knows."""
@@ -119,27 +168,49 @@ class _Reader:
         owner = word.removesuffix("'s")
         if owner != word and self.at + 1 < end and not size:
             self._owner(draft, owner)
-        elif size and draft.noun in PEOPLE and self.tables.sections.get(noun) in WORN:
-            self._worn_without_words(draft, noun, size)
+        elif size and self._goes_with(draft, noun, size):
+            pass
         elif size:
-            self.colours_before = len(draft.colours)
-            draft.noun, draft.in_lexicon = noun, True
+            self._head(draft, noun, size)
             draft.plural = plural and noun not in ("glasses", "object")
-            draft.said += self.words[self.at : self.at + size]
-            self.at += size
         else:
             self._unknown(draft, word)
 
-    def _worn_without_words(self, draft: Draft, noun: str, size: int) -> None:
-        """ "girl white shirt": a garment after a person is worn, and the colours between are its own."""
-        draft.parts.append(Part(noun, once(draft.colours[self.colours_before :])))
-        del draft.colours[self.colours_before :]
+    def _head(self, draft: Draft, noun: str, size: int) -> None:
+        if noun in PEOPLE and draft.in_lexicon and self.tables.sections.get(draft.noun) in WORN:
+            draft.parts.append(Part(draft.noun, once(draft.colours), once(draft.looks)))  # "black shirt girl"
+            draft.colours, draft.looks = [], []
+        colour = self._match("colours")[0] if size > 1 else ""
+        if colour and colour not in noun:  # "brown bear" is one noun, and brown
+            draft.colours.append(colour)
+        self.colours_before = len(draft.colours)
+        draft.noun, draft.in_lexicon = noun, True
+        draft.said += self.words[self.at : self.at + size]
         self.at += size
 
+    def _goes_with(self, draft: Draft, noun: str, size: int) -> bool:
+        """ "girl white shirt", "girl red umbrella": what follows a person is worn or held, and the colours between are
+        its own. False when it does not go with one."""
+        section, colours = self.tables.sections[noun], once(draft.colours[self.colours_before :])
+        if draft.noun in PEOPLE and section in WORN:
+            draft.parts.append(Part(noun, colours))
+        elif draft.noun in ADULTS and section not in ("people", "animals", "anything"):
+            said = " ".join(self.words[self.at : self.at + size])
+            thing = Phrase(text=said, noun=noun, said=said, in_lexicon=True, colours=colours)
+            draft.relations.append(Relation(BESIDE.get(section, "hold"), thing))
+        else:
+            return False
+        del draft.colours[self.colours_before :]
+        self.at += size
+        return True
+
     def _unknown(self, draft: Draft, word: str) -> None:
-        draft.said.append(singular(word))
-        if draft.in_lexicon:
+        if word.isdigit():
             draft.unsupported.append(word)
+        else:
+            draft.said.append(singular(word))
+            if draft.in_lexicon:
+                draft.unsupported.append(word)
         self.at += 1
 
     def _owner(self, draft: Draft, owner: str) -> None:
@@ -150,13 +221,16 @@ class _Reader:
 
     def _follower(self, draft: Draft) -> None:
         """One thing after the noun."""
+        if self._of(draft) or self._done_by(draft):
+            return
         negated = self._negation()
         if self.at >= len(self.words):
             return
         place, length = self._longest_place()
         relation, reach = self._match("relations")
         action, acted = self._match("actions")
-        if acted >= max(length, reach, 1):
+        with_object = acted == reach and self._is_noun_next(self.at + reach)
+        if acted >= max(length, reach, 1) and not with_object:
             draft.actions.append(f"not {action}" if negated else action)
             self.at += acted
         elif length and length >= reach and not self._has_object(length):
@@ -166,10 +240,50 @@ class _Reader:
             self._relation(draft, relation, negated)
         elif length:
             self._place(draft, place, length, negated)
-        elif negated and self._is_noun_next():
+        elif negated and self._is_noun_next(self.at):
             self._relation(draft, "hold", True)
         elif not (self._modifier(draft, negated) or self._skip("empty") or self._skip("lead") or self._skip_and()):
             self._leftover(draft)
+
+    def _of(self, draft: Draft) -> bool:
+        """ "the bowl of fruit" holds it, "the wheel of the car" belongs to it, "one of the cups" is a cup; False at
+        anything else."""
+        if self.words[self.at] != "of" or not draft.noun or self._match("skipped")[1] > 1:
+            return False
+        if draft.said[-1:] == ["one"]:
+            draft.noun, draft.said, draft.in_lexicon, draft.one_of = "", [], False, True
+            self._noun_phrase(draft)
+            return True
+        placed = self.words[self.at - 1] in ADJECTIVE_PLACES
+        self.at += 1
+        if self._is_noun_next(self.at):
+            holds = self._match_word("containers", draft.said)
+            self._relation(draft, "near" if placed else "hold" if holds else "held_by", False)
+        return True
+
+    def _match_word(self, group: str, said: list[str]) -> bool:
+        return bool(said) and self.tables.groups[group].match([singular(said[-1])], 0)[1] > 0
+
+    def _done_by(self, draft: Draft) -> bool:
+        """ "the cake the man is holding", "the thing she wears"; False at anything else."""
+        word, start = self.words[self.at], self.at
+        if not draft.noun or word not in (*ARTICLES, *THEY):
+            return False
+        inner = Draft(noun="person", in_lexicon=True)
+        if word in THEY:
+            self.at += 1
+        else:
+            inner = Draft()
+            self._noun_phrase(inner)
+        while self._skip("empty") and self.at < len(self.words):
+            pass
+        reach = max(self._match(group)[1] for group in ("relations", "actions"))
+        if not inner.in_lexicon or not reach or self._is_noun_next(self.at + reach):
+            self.at = start
+            return False
+        self.at += reach
+        draft.relations.append(Relation("held_by", inner.done(" ".join(self.words[start : self.at]), "en")))
+        return True
 
     def _negation(self) -> bool:
         while self._skip("empty") and self.at < len(self.words):
@@ -178,8 +292,7 @@ class _Reader:
         self.at += used
         return used > 0
 
-    def _is_noun_next(self) -> bool:
-        at = self.at
+    def _is_noun_next(self, at: int) -> bool:
         while at < len(self.words) and self._longest(("skipped", "colours", "patterns", "materials"), at)[2]:
             at += 1
         return self.tables.noun(self.words, at)[1] > 0
@@ -211,6 +324,8 @@ class _Reader:
         start = self.at
         self._noun_phrase(inner)
         self._worn_by_object(inner)
+        if inner.noun == "object" and inner.said[-1] in ("one", "ones"):  # "between the two black ones"
+            inner.noun = draft.noun or inner.noun
         thing = inner.done(" ".join(self.words[start : self.at]), "en")
         if kind in WEARING and self._is_worn(thing, kind):
             draft.parts.append(Part(thing.noun, thing.colours, thing.looks, negated))
@@ -222,6 +337,8 @@ class _Reader:
         else:
             draft.positions += inner.positions
             draft.extremes += inner.extremes
+            draft.looks += inner.looks
+            draft.unsupported += inner.unsupported
 
     def _and_more(self, draft: Draft, kind: str, negated: bool) -> None:
         """ "a blue shirt and black hat"."""
@@ -249,6 +366,8 @@ class _Reader:
     def _leftover(self, draft: Draft) -> None:
         word = self.words[self.at]
         noun, size, _ = self.tables.noun(self.words, self.at)
+        if size and self._goes_with(draft, noun, size):
+            return
         if size and not draft.noun:
             draft.noun, draft.in_lexicon, draft.said = noun, True, self.words[self.at : self.at + size]
         elif word.endswith("ing"):

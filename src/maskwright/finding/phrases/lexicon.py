@@ -11,7 +11,7 @@ from importlib import resources
 Key = tuple[str, ...]
 
 IRREGULAR = {
-    "men": "man", "people": "person", "persons": "person",
+    "men": "man", "people": "person", "persons": "person", "ppl": "person",
     "women": "woman", "children": "child", "kids": "kid", "feet": "foot", "teeth": "tooth",
     "mice": "mouse", "geese": "goose", "knives": "knife", "leaves": "leaf", "wolves": "wolf", "loaves": "loaf",
     "shelves": "shelf", "scarves": "scarf", "calves": "calf", "halves": "half", "oxen": "ox", "ladies": "lady",
@@ -55,6 +55,10 @@ class Lexicon:
             if single is not None:
                 return single, size, True
         return "", 0, False
+
+    def has(self, word: str) -> bool:
+        """Whether any table has the word by itself."""
+        return self.noun([word], 0)[1] > 0 or any((word,) in table.entries for table in self.groups.values())
 
 
 def is_chinese(text: str) -> bool:
