@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.finding.phrases import parse
+from maskwright.finding.phrases.phrase import Phrase
+from maskwright.finding.phrases.spelling import lookalikes, near, single_words
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("the dog", {"noun": "dog"}),
@@ -206,3 +209,33 @@ def test_any_order_of_words_is_read(words: list[str]) -> None:
 @given(st.text(alphabet="红色的左边第二个男人狗车不没有穿戴帽子在上下旁边最大和", max_size=16))
 def test_any_order_of_characters_is_read(text: str) -> None:
     json.dumps(parse(text).to_json())
+
+
+SLIPS = [
+    ("the secoond appple from the lefft", "the second apple from the left"),
+    ("teh rde bus", "the red bus"),
+    ("the wmoan in the blakc jaket", "the woman in the black jacket"),
+    ("the aple behnd the umbrela", "the apple behind the umbrella"),
+    ("the cup to the lft of the stra", "the cup to the left of the star"),
+]
+
+
+@pytest.mark.parametrize(("typed", "meant"), SLIPS, ids=[s[0] for s in SLIPS])
+def test_slips_of_the_hand_are_mended(typed: str, meant: str) -> None:
+    assert _plainly(parse(typed)) == _plainly(parse(meant))
+
+
+def _plainly(read: Phrase) -> Phrase:
+    partners = tuple(replace(r, object=_plainly(r.object)) for r in read.relations)
+    return replace(read, text="", relations=partners)
+
+
+@pytest.mark.parametrize("noun", ["track", "handle", "otter", "ferret", "gnome", "flumph", "qwertz"])
+def test_other_words_are_left_alone(noun: str) -> None:
+    assert parse(f"the {noun}").noun == noun
+
+
+def test_the_list_of_lookalikes_knows_the_tables() -> None:
+    """No word of the tables is on it; training/ranker/lookalikes.py writes it anew."""
+    assert not lookalikes() & single_words()
+    assert all(near(word) for word in lookalikes())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from maskwright.finding.phrases.draft import Draft, once
 from maskwright.finding.phrases.lexicon import Lexicon, lexicon, singular
 from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
+from maskwright.finding.phrases.spelling import mended
 
 ADJECTIVE_PLACES = frozenset((
     "left", "right", "top", "bottom", "upper", "lower", "middle", "center", "centre", "central",
@@ -37,12 +38,13 @@ def parse_english(text: str) -> Phrase:
 
 
 def _words(text: str, tables: Lexicon) -> Iterator[str]:
-    """Lower-case words; "black-and-white" in pieces, unless a table has it in one."""
+    """Lower-case words, misspelt ones mended; "black-and-white" in pieces, unless a table has it in one."""
     text = text.lower().replace("’", "'")
     for short, full in SHORT:
         text = re.sub(short, full, text)
     for word in re.findall(r"[\w]+(?:[-'][\w]+)*", text):
-        yield from [word] if tables.has(word) else word.split("-")
+        for piece in [word] if tables.has(word) else word.split("-"):
+            yield mended(piece)
 
 
 class _Reader:

