@@ -126,7 +126,7 @@ def relation_chance(
     pairs = pair_chance(scene, relation.kind) * (partner / max(surest, 0.15))[None]
     pairs = pairs * (1 - np.minimum(scene.overlap, scene.overlap.T))
     best = pairs.max(axis=1, initial=0)
-    if relation.kind == "between" and len(scene) > 2:
+    if relation.kind == "between" and thing.many and len(scene) > 2:  # else its other side is a relation of its own
         best = np.sqrt(best * np.sort(pairs, axis=1)[:, -2])
     trust = min(1.0, 0.35 + surest)
     return np.asarray(np.clip(trust * best + (1 - trust) * 0.35, 0.03, 0.95), dtype=np.float32)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
 from maskwright.finding.phrases.draft import Draft, once
-from maskwright.finding.phrases.lexicon import Lexicon, lexicon, singular
+from maskwright.finding.phrases.lexicon import lexicon, singular
 from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
-from maskwright.finding.phrases.spelling import mended
+from maskwright.finding.phrases.walking import Walk, words_of
 
 ADJECTIVE_PLACES = frozenset((
     "left", "right", "top", "bottom", "upper", "lower", "middle", "center", "centre", "central",
@@ -25,34 +22,25 @@ THEY = ("he", "she", "they", "theyre", "they're", "he's", "hes", "she's", "shes"
 CLAUSES = frozenset(("of", "and", "that", "which", "who", "whose", *ARTICLES, *THEY))
 """After a noun these begin something else."""
 WEARING = ("wear", "inside", "hold")
+INVERSE = {
+    "on": "below", "ride": "below", "inside": "hold", "behind": "front_of", "front_of": "behind", "near": "near",
+    "left_of": "right_of", "right_of": "left_of", "above": "below", "below": "above",
+}  # fmt: skip
+"""What a thing is to another that is so to it; else it is held by it."""
 BESIDE = {"vehicles": "ride", "areas": "near", "nature": "near", "street": "near", "furniture": "near"}
 """What "man bike", "girl phone" mean, by the section of the second noun; else to hold it."""
-SHORT = ((r"\bw/o\b", " without "), (r"\bw/|\bw\b", " with "), (r"&", " and "))
-"""What people who type in a hurry write."""
 
 
 def parse_english(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
     tables = lexicon("en")
-    return _Reader(list(_words(text, tables)), tables).read().done(text, "en")
+    return _Reader(list(words_of(text, tables)), tables).read().done(text, "en")
 
 
-def _words(text: str, tables: Lexicon) -> Iterator[str]:
-    """Lower-case words, misspelt ones mended; "black-and-white" in pieces, unless a table has it in one."""
-    text = text.lower().replace("’", "'")
-    for short, full in SHORT:
-        text = re.sub(short, full, text)
-    for word in re.findall(r"[\w]+(?:[-'][\w]+)*", text):
-        for piece in [word] if tables.has(word) else word.split("-"):
-            yield mended(piece)
+class _Reader(Walk):
+    """`colours_before`: how many colours had been read when the head noun was."""
 
-
-class _Reader:
-    """One walk over the words; `at` is the next word."""
-
-    def __init__(self, words: list[str], tables: Lexicon) -> None:
-        self.words, self.tables, self.at = words, tables, 0
-        self.colours_before = 0
+    colours_before = 0
 
     def read(self) -> Draft:
         draft = Draft()
@@ -60,9 +48,6 @@ class _Reader:
         while self.at < len(self.words):
             self._follower(draft)
         return draft
-
-    def _match(self, group: str, at: int | None = None) -> tuple[str, int]:
-        return self.tables.groups[group].match(self.words, self.at if at is None else at)
 
     def _noun_phrase(self, draft: Draft) -> None:
         """Words up to the head noun: the last noun before something that cannot stand before a noun."""
@@ -74,12 +59,6 @@ class _Reader:
                 self._noun_or_unknown(draft, end)
         if not draft.noun and draft.said:
             draft.noun = draft.said[-1]
-
-    def _skip(self, kind: str) -> bool:
-        meaning, used = self._match("skipped")
-        if used and meaning == kind:
-            self.at += used
-        return bool(used and meaning == kind)
 
     def _span_end(self) -> int:
         """Where the noun phrase that starts here ends."""
@@ -134,11 +113,6 @@ class _Reader:
         if self.words[self.at] == "of" and not draft.noun and compared:
             draft.one_of = True
 
-    def _skip_and(self) -> bool:
-        said = self.words[self.at : self.at + 1] == ["and"]
-        self.at += said
-        return said
-
     def _is_plain_modifier(self, draft: Draft, end: int) -> bool:
         """A word that is noun and modifier ("top", "orange") before "one", or a place that is no garment: "top left",
         "chair top", "top shelf"."""
@@ -159,17 +133,14 @@ class _Reader:
         self.at += used
         return True
 
-    def _longest(self, groups: tuple[str, ...], at: int | None = None) -> tuple[str, str, int]:
-        """(group, meaning, words used) of the longest match; the first group wins a tie."""
-        found = [(group, *self._match(group, at)) for group in groups]
-        return max(found, key=lambda item: item[2])
-
     def _noun_or_unknown(self, draft: Draft, end: int) -> None:
         word = self.words[self.at]
         noun, size, plural = self.tables.noun(self.words, self.at)
         owner = word.removesuffix("'s")
         if owner != word and self.at + 1 < end and not size:
             self._owner(draft, owner)
+        elif size and self._owns(draft, noun):
+            self._head(draft, noun, size)
         elif size and self._goes_with(draft, noun, size):
             pass
         elif size:
@@ -189,6 +160,17 @@ class _Reader:
         draft.noun, draft.in_lexicon = noun, True
         draft.said += self.words[self.at : self.at + size]
         self.at += size
+
+    def _owns(self, draft: Draft, noun: str) -> bool:
+        """ "the mans shirt", "dogs head": a plural right before something of its own has lost its apostrophe."""
+        owner = self.words[self.at - 1]
+        section = self.tables.sections[noun]
+        if not (draft.plural and owner.endswith("s") and draft.said[-1] == owner and section in (*WORN, "carried")):
+            return False
+        whose = Phrase(text=owner, noun=draft.noun, said=owner, in_lexicon=True)
+        draft.relations.append(Relation("held_by", whose))
+        draft.plural = False
+        return True
 
     def _goes_with(self, draft: Draft, noun: str, size: int) -> bool:
         """ "girl white shirt", "girl red umbrella": what follows a person is worn or held, and the colours between are
@@ -229,7 +211,7 @@ class _Reader:
         if self.at >= len(self.words):
             return
         place, length = self._longest_place()
-        relation, reach = self._match("relations")
+        relation, reach = self._longest_relation()
         action, acted = self._match("actions")
         with_object = acted == reach and self._is_noun_next(self.at + reach)
         if acted >= max(length, reach, 1) and not with_object:
@@ -263,13 +245,13 @@ class _Reader:
             self._relation(draft, "near" if placed else "hold" if holds else "held_by", False)
         return True
 
-    def _match_word(self, group: str, said: list[str]) -> bool:
-        return bool(said) and self.tables.groups[group].match([singular(said[-1])], 0)[1] > 0
-
     def _done_by(self, draft: Draft) -> bool:
-        """ "the cake the man is holding", "the thing she wears"; False at anything else."""
-        word, start = self.words[self.at], self.at
+        """ "the cake the man is holding", "the couch that she lies on"; False at anything else."""
+        start = self.at
+        self.at += self.words[self.at] in ("that", "which", "who") and self.at + 1 < len(self.words)
+        word = self.words[self.at]
         if not draft.noun or word not in (*ARTICLES, *THEY):
+            self.at = start
             return False
         inner = Draft(noun="person", in_lexicon=True)
         if word in THEY:
@@ -279,12 +261,14 @@ class _Reader:
             self._noun_phrase(inner)
         while self._skip("empty") and self.at < len(self.words):
             pass
-        reach = max(self._match(group)[1] for group in ("relations", "actions"))
+        relation, reach = self._longest_relation()
+        reach = reach or self._match("actions")[1]
         if not inner.in_lexicon or not reach or self._is_noun_next(self.at + reach):
             self.at = start
             return False
         self.at += reach
-        draft.relations.append(Relation("held_by", inner.done(" ".join(self.words[start : self.at]), "en")))
+        thing = inner.done(" ".join(self.words[start : self.at]), "en")
+        draft.relations.append(Relation(INVERSE.get(relation, "held_by"), thing))
         return True
 
     def _negation(self) -> bool:
@@ -293,15 +277,6 @@ class _Reader:
         _, used = self._match("negations")
         self.at += used
         return used > 0
-
-    def _is_noun_next(self, at: int) -> bool:
-        while at < len(self.words) and self._longest(("skipped", "colours", "patterns", "materials"), at)[2]:
-            at += 1
-        return self.tables.noun(self.words, at)[1] > 0
-
-    def _longest_place(self) -> tuple[tuple[str, str], int]:
-        group, meaning, used = self._longest(("extremes", "sides", "positions"))
-        return (group, meaning), used
 
     def _has_object(self, length: int) -> bool:
         """ "behind the cake": a place word that goes on to a noun of its own is a relation."""
@@ -326,6 +301,10 @@ class _Reader:
         start = self.at
         self._noun_phrase(inner)
         self._worn_by_object(inner)
+        if negated and inner.said[-1:] in (["one"], ["ones"]):  # "except the red one"
+            draft.not_colours += inner.colours
+            draft.not_positions += [*inner.positions, *inner.extremes]
+            return
         if inner.noun == "object" and inner.said[-1] in ("one", "ones"):  # "between the two black ones"
             inner.noun = draft.noun or inner.noun
         thing = inner.done(" ".join(self.words[start : self.at]), "en")
@@ -334,6 +313,7 @@ class _Reader:
             self._and_more(draft, kind, negated)
         elif thing.noun:
             draft.relations.append(Relation("inside" if kind == "wear" else kind, thing, negated))
+            self._and_more(draft, kind, negated)
         elif self.at == start and self.at < len(self.words):
             self._leftover(draft)
         else:
@@ -343,8 +323,9 @@ class _Reader:
             draft.unsupported += inner.unsupported
 
     def _and_more(self, draft: Draft, kind: str, negated: bool) -> None:
-        """ "a blue shirt and black hat"."""
-        if self.at < len(self.words) - 1 and self.words[self.at] == "and":
+        """ "a blue shirt and black hat", "between the table and the wall"."""
+        after = self.words[self.at + 1 : self.at + 2]
+        if after and self.words[self.at] == "and" and (after[0] in ARTICLES or self._is_noun_next(self.at + 1)):
             self.at += 1
             self._relation(draft, kind, negated)
 
