@@ -1,6 +1,7 @@
-"""Find and its loop: quality on the embedded scenes and on development pictures, speed, and runs that are killed.
+"""Find and its loop: quality on the embedded scenes and on development pictures, phrases as they are typed, speed, and
+runs that are killed.
 
-    python benchmarks/find.py [--data DEV_FOLDER] [--only quality speed plain kills] [--scenes 30] [--work FOLDER]
+    python benchmarks/find.py [--data DEV_FOLDER] [--only quality typed speed plain kills] [--scenes 30] [--work FOLDER]
                               [--engines lite]
 
 Parts that are not run keep the figures of their last run. --work keeps the run folders, so that quality can go on.
@@ -40,7 +41,7 @@ from maskwright.media.samples import sample
 from maskwright.values import Candidates, Embedding, Image, Prompt, Ranking
 
 ERRORS = (0.0, 0.1, 0.2, 0.3)
-PARTS = ("quality", "speed", "plain", "kills")
+PARTS = ("quality", "typed", "speed", "plain", "kills")
 PHRASES = (
     "the woman", "the face", "the orange suit", "the helmet", "the flag", "the space shuttle", "the white collar",
     "the badge", "the person on the left", "the black background",
@@ -62,14 +63,18 @@ def experiment(engines: str, data: dict[str, Any]) -> Any:
     )
 
 
-def quality(args: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """Every mode on both sets; the report of each run lies in its folder."""
+def sets_of(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     sets = {"sample": {"name": "sample", "split": str(args.scenes)}}
     if args.data:
         sets["dev"] = {"name": "listed", "root": str(Path(args.data) / "phrases.jsonl")}
+    return sets
+
+
+def quality(args: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Every mode on both sets; the report of each run lies in its folder."""
     found: dict[str, Any] = {}
     pooled: dict[str, list[Row]] = {}
-    for name, data in sets.items():
+    for name, data in sets_of(args).items():
         spec = experiment(args.engines, data)
         dataset, began = open_data(spec.data), time.perf_counter()
         for progress in [] if args.partial else run_bench(spec, work / name, dataset=dataset):
@@ -113,6 +118,35 @@ def quality_text(found: dict[str, Any]) -> str:
         "worth, not what any one model does. One that errs the same way twice gains less from being asked twice."
     )
     return "\n\n".join([*parts, note])
+
+
+# -- phrases as they are typed
+
+
+def typed(args: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """One look at both sets: phrases as they stand, with slips of the hand, and said in other words."""
+    found: dict[str, Any] = {}
+    for name, data in sets_of(args).items():
+        lite = {"segmenter": args.engines, "ranker": args.engines, "proposers": [args.engines]}
+        spec = make_experiment({
+            "title": f"typed on {name}", "data": data, "variants": [{"name": "one-shot", "mode": "one-shot", **lite}],
+            "conditions": ["clean", "typos", "paraphrase"], "share_sessions": True,
+        })  # fmt: skip
+        dataset = open_data(spec.data)
+        for progress in run_bench(spec, work / f"typed-{name}", dataset=dataset):
+            if progress.done % 25 == 0:
+                print(f"{name} {progress.done}/{progress.total}", flush=True)
+        report = write_report(read_results(work / f"typed-{name}"), dataset).report
+        found[name] = {key: report[key] for key in ("samples", "pictures", "table", "reliability")}
+    return found
+
+
+def typed_text(found: dict[str, Any]) -> str:
+    parts = []
+    for name, report in found.items():
+        parts.append(f"**{name}**: {report['samples']} phrases, {report['pictures']} pictures")
+        parts.append(tables.markdown(tables.reliability(report)))
+    return "\n\n".join(parts)
 
 
 # -- speed
@@ -326,10 +360,11 @@ def kills_text(found: dict[str, Any]) -> str:
 
 # -- all of it
 
-RUN = {"quality": quality, "speed": speed, "plain": plain, "kills": kills}
-TEXT = {"quality": quality_text, "speed": speed_text, "plain": plain_text, "kills": kills_text}
+RUN = {"quality": quality, "typed": typed, "speed": speed, "plain": plain, "kills": kills}
+TEXT = {"quality": quality_text, "typed": typed_text, "speed": speed_text, "plain": plain_text, "kills": kills_text}
 TITLES = {
     "quality": "Quality of the loop",
+    "typed": "Phrases as they are typed",
     "speed": "Speed",
     "plain": "Against the plain way",
     "kills": "Kill and resume",
