@@ -137,7 +137,7 @@ def typed(args: argparse.Namespace, work: Path) -> dict[str, Any]:
             if progress.done % 25 == 0:
                 print(f"{name} {progress.done}/{progress.total}", flush=True)
         report = write_report(read_results(work / f"typed-{name}"), dataset).report
-        found[name] = {key: report[key] for key in ("samples", "pictures", "table", "reliability")}
+        found[name] = {key: report[key] for key in ("samples", "pictures", "conditions", "table", "reliability")}
     return found
 
 
