@@ -37,6 +37,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("the last car on the right", {"noun": "car", "ordinal": {"rank": -1, "side": "right"}}),
     ("chair top left", {"noun": "chair", "positions": ["top", "left"]}),
     ("top left slice", {"noun": "slice", "positions": ["top", "left"]}),
+    ("the passenger train", {"noun": "train"}),
     ("top shelf", {"noun": "shelf", "positions": ["top"]}),
     ("the green top", {"noun": "top", "colours": ["green"]}),
     ("top right piece of broccoli", {"noun": "broccoli", "positions": ["top", "right"]}),

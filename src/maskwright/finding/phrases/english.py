@@ -13,7 +13,8 @@ ADJECTIVE_PLACES = frozenset((
     "righthand",
 ))  # fmt: skip
 WORN = ("garments", "body")
-ADULTS = PEOPLE - {"crowd", "child", "baby"}
+HOLDERS = ("man", "guy", "dude", "woman", "lady", "girl", "boy", "person", "player")
+"""Words that what follows is held by; "passenger train" and "baby stroller" are things."""
 MODIFIERS = (
     "ordinals", "quantities", "extremes", "sizes", "colours", "patterns", "materials", "positions", "actions",
 )  # fmt: skip
@@ -178,7 +179,7 @@ class _Reader(Walk):
         section, colours = self.tables.sections[noun], once(draft.colours[self.colours_before :])
         if draft.noun in PEOPLE and section in WORN:
             draft.parts.append(Part(noun, colours))
-        elif draft.noun in ADULTS and section not in ("people", "animals", "anything"):
+        elif " ".join(draft.said[-1:]) in HOLDERS and section not in ("people", "animals", "anything"):
             said = " ".join(self.words[self.at : self.at + size])
             thing = Phrase(text=said, noun=noun, said=said, in_lexicon=True, colours=colours)
             draft.relations.append(Relation(BESIDE.get(section, "hold"), thing))
