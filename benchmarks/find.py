@@ -388,8 +388,8 @@ def main() -> None:
             values[part] = {**about, "found": RUN[part](args, args.work or Path(scratch))}
             print(TEXT[part](values[part]["found"]), flush=True)
     sections = [
-        f"## {TITLES[part]}\n\n{TEXT[part](values[part]['found'])}\n\nMeasured at {values[part]['commit']}, engines "
-        f"{values[part]['engines']}, by `benchmarks/find.py --only {part}`."
+        f"## {TITLES[part]}\n\n{TEXT[part](values[part]['found'])}\n\nMeasured at {values[part]['commit']} on "
+        f"{values[part]['machine']}, engines {values[part]['engines']}, by `benchmarks/find.py --only {part}`."
         for part in PARTS
         if part in values
     ]
