@@ -38,8 +38,8 @@ class Word:
 def parse_chinese(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
     tables = lexicon("zh")
-    text_alone = re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text)
-    words = split(re.sub(IN_THE_PICTURE, "", text_alone), tables)
+    characters = re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text)
+    words = split(re.sub(IN_THE_PICTURE, "", characters), tables)
     reader = _Reader(words, tables)
     reader.read()
     return reader.draft.done(text, "zh")
@@ -192,8 +192,9 @@ class _Reader:
             self._flush()
             self.verb, self.verb_negated, self.negated = groups["relations_zh_verb"], self.negated, False
         elif not self._simple_modifier(word):
-            if "relations_zh_place" in groups:
-                self.waiting.positions += [p for p in [PLACES.get(groups["relations_zh_place"])] if p]
+            place = PLACES.get(groups.get("relations_zh_place", ""))
+            if place:
+                self.waiting.positions.append(place)
             elif not groups and word.text:
                 self.draft.unsupported.append(word.text)
 

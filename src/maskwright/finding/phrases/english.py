@@ -179,7 +179,7 @@ class _Reader(Walk):
         section, colours = self.tables.sections[noun], once(draft.colours[self.colours_before :])
         if draft.noun in PEOPLE and section in WORN:
             draft.parts.append(Part(noun, colours))
-        elif " ".join(draft.said[-1:]) in HOLDERS and section not in ("people", "animals", "anything"):
+        elif draft.noun in PEOPLE and draft.said[-1] in HOLDERS and section not in ("people", "animals", "anything"):
             said = " ".join(self.words[self.at : self.at + size])
             thing = Phrase(text=said, noun=noun, said=said, in_lexicon=True, colours=colours)
             draft.relations.append(Relation(BESIDE.get(section, "hold"), thing))
