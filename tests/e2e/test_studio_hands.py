@@ -193,8 +193,13 @@ def _turns(page: Any) -> int:
 
 def _sculpt(page: Any, rounds: int) -> None:
     page.locator("#mw-sculpt-box").get_by_role("button", name="Sculpt").first.click()
-    page.locator("#mw-rounds input[type=number]").fill(str(rounds))
-    page.locator("#mw-rounds input[type=number]").press("Enter")
+    number = page.locator("#mw-rounds input[type=number]")
+    for _ in range(50):
+        number.fill(str(rounds))
+        number.press("Enter")
+        page.wait_for_timeout(200)
+        if number.input_value() == str(rounds):  # a box that has just opened may set it back once
+            break
     page.locator("#mw-target textarea, #mw-target input").first.fill("cup")
     page.locator("#mw-sculpt").click()
 
