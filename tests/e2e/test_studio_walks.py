@@ -255,6 +255,12 @@ def test_a_picture_is_clicked_without_a_mouse(page: Any) -> None:
     _status(page, "quality")
 
 
+OF_SIZE = """([width, height]) => {
+    const shown = document.querySelector('#mw-picture img');
+    return shown?.naturalWidth === width && shown.naturalHeight === height;
+}"""
+
+
 def test_two_visitors_work_at_the_same_time(page: Any, chromium: Any, studio: tuple[str, Any]) -> None:
     other = chromium.new_context(locale="en-US", viewport={"width": 1440, "height": 1000}).new_page()
     other.goto(studio[0])
@@ -268,8 +274,7 @@ def test_two_visitors_work_at_the_same_time(page: Any, chromium: Any, studio: tu
     _click(other, "mw-picture", sample("cat").width / 2, sample("cat").height / 2)
     for visitor, name in ((page, "coffee"), (other, "cat")):
         _status(visitor, "quality")
-        size = visitor.locator("#mw-picture img").first.evaluate("i => [i.naturalWidth, i.naturalHeight]")
-        assert tuple(size) == sample(name).size
+        _wait(visitor, OF_SIZE, list(sample(name).size))
     other.context.close()
 
 
