@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from maskwright.bench.scenes import draw_scene
 from maskwright.errors import BadMask, WeightsError
 from maskwright.media.samples import sample
 from maskwright.models.rankers.lite import LiteRanker
+from maskwright.models.rankers.lite_drawn import Drawn, Sketch
 from maskwright.models.rankers.lite_features import coarse, pooled, shape_facts, window_of
 from maskwright.models.rankers.lite_kin import joined
 from maskwright.models.rankers.lite_tables import read_tables
+from maskwright.models.rankers.lite_words import Sparse
 from maskwright.models.segmenters.lite import LiteSegmenter
 from maskwright.values import Box, Image, Prompt
 
@@ -189,3 +192,42 @@ def test_kin_look_alike_and_lie_apart(ranker: LiteRanker) -> None:
     assert kin[0, 1] > 5 * kin[0, 2]
     assert kin[0, 3] == kin[3, 0] == kin[0, 0] == 0
     np.testing.assert_allclose(kin, kin.T, atol=1e-5)
+
+
+def test_drawn_things_are_told_apart(ranker: LiteRanker) -> None:
+    right, asked = 0, 0
+    for seed in range(3):
+        scene = draw_scene(seed, salt="ranker test")
+        kinds = [thing.kind for thing in scene.things]
+        masks = np.stack([thing.mask.array for thing in scene.things])
+        ranking = ranker.rank(ranker.encode(scene.image, masks), sorted(set(kinds)))
+        assert ranking.drawn is not None and ranking.drawn.mean() > 0.7
+        best = ranking.logits.argmax(axis=1)
+        right += sum(kinds[k] == name for name, k in zip(sorted(set(kinds)), best))
+        asked += len(best)
+    assert right > 0.8 * asked
+
+
+@pytest.mark.parametrize("name", ["coffee", "cat", "astronaut"])
+def test_photographs_are_not_drawn(ranker: LiteRanker, name: str) -> None:
+    image = sample(name)
+    masks = np.zeros((4, image.height, image.width), np.bool_)
+    rows, columns = image.height // 2, image.width // 2
+    for i, mask in enumerate(masks):
+        mask[i // 2 * rows :, i % 2 * columns :][:rows, :columns] = True
+    ranking = ranker.rank(ranker.encode(image, masks), ["snowman"])
+    assert ranking.drawn is not None and not ranking.drawn.any()
+    assert not ranking.known[0], "only drawings taught it"
+
+
+def test_what_is_not_drawn_keeps_its_logits() -> None:
+    stages = ("dense", "both")
+    head = {s: np.zeros((2, 1290), np.float32) for s in stages}
+    pair = {s: np.array([0.5, 2.0, -1.0], np.float32) for s in stages}
+    ties = Sparse(np.array([0, 1, 1], np.uint32), np.array([0], np.uint16), np.array([255], np.uint8))
+    drawn = Drawn(head, {s: np.zeros(2, np.float32) for s in stages}, pair, ties)
+    sketch = Sketch("both", np.array([[3.0], [3.0]], np.float32), np.array([True, False]))
+    logits = np.array([1.0, 1.0], np.float32)
+    assert drawn.joined(sketch, 0, logits).tolist() == [0.5 + 6.0 - 1.0, 1.0]
+    assert drawn.joined(sketch, 1, logits) is logits, "no drawn class for this noun"
+    assert not drawn.knows(sketch, -1)

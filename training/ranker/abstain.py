@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 from calibrate import GROUPS, SALIENT, phrases_of, written
 from numpy.typing import NDArray
-from pictures import coco_pictures, drawn_pictures
+from pictures import coco_pictures, drawn_pictures, half_of
 from pools import BIG
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from train import canonical, half_of
+from train import canonical
 
 from maskwright.finding.phrases import look, parse, score_attributes
 from maskwright.finding.phrases.combining import LOWEST, combined
 from maskwright.models.rankers.lite import CROPPED, LiteRanker
+from maskwright.models.rankers.lite_drawn import Drawn
 from maskwright.models.rankers.lite_heads import Heads
 from maskwright.models.rankers.lite_kin import Kin
 from maskwright.models.rankers.lite_tables import read_tables
@@ -32,7 +33,7 @@ from maskwright.models.rankers.lite_words import Vocabulary
 from maskwright.values import Embedding, Image
 
 REFUSED = 0.05
-"""Share of the made phrases about photographs, of those with an answer, that "none such" may swallow."""
+"""Share of the made phrases about photographs, and of those about drawings, with an answer, that "none such" may swallow."""
 COLOUR_TRUST = 0.75
 """Colour phrases were made by the table that judges them: their say is taken back by this much."""
 KINDS = ("relations", "ordinal", "sizes", "extremes", "positions", "parts", "colours")
@@ -47,7 +48,8 @@ class StoredRanker(LiteRanker):
     def __init__(self, tables: Path):
         store = read_tables(tables)
         self.name, self.cropped = "lite", CROPPED
-        self._heads, self.vocabulary, self._kin = Heads.of(store), Vocabulary.of(store), Kin.of(store)
+        self._heads, self.vocabulary = Heads.of(store), Vocabulary.of(store)
+        self._drawn, self._kin = Drawn.of(store), Kin.of(store)
 
     def kin(self, dense, masks) -> NDArray[np.float32]:
         return self._kin.chances(dense, masks)
@@ -138,22 +140,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data", "shared", "pools", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--tables", type=Path, nargs=2, required=True, help="made with --leave-out 0 and 1")
+    parser.add_argument(
+        "--tables", type=Path, nargs=2, required=True, help="of train.py and drawn.py, --leave-out 0 and 1"
+    )
     parser.add_argument("--drawn", type=int, default=100)
     X, absent, photo, picture = gather(parser.parse_args())
     chances = np.zeros(len(X))
-    for fold in range(5):
-        test = picture % 5 == fold
-        chances[test] = model_of(X[~test], absent[~test]).predict_proba(X[test])[:, 1]
     for name, mine in (("photographs", photo), ("drawings", ~photo)):
+        for fold in range(5):
+            test, taught = mine & (picture % 5 == fold), mine & (picture % 5 != fold)
+            chances[test] = model_of(X[taught], absent[taught]).predict_proba(X[test])[:, 1]
         cuts = [np.quantile(chances[mine & ~absent], 1 - share) for share in (0.05, 0.1, 0.2)]
         found = [round(float((chances[mine & absent] >= cut).mean()), 3) for cut in cuts]
         area = roc_auc_score(absent[mine], chances[mine])
         print(f"{name}: {mine.sum()} phrases, ROC {area:.3f}, found at 5, 10, 20 % false: {found}")
-    model, cut = model_of(X, absent), float(np.quantile(chances[photo & ~absent], 1 - REFUSED))
-    weights = dict(zip(NAMES, map(float, model.coef_[0])))
-    weights["looks"] *= COLOUR_TRUST
-    written(parser.parse_args().out, "none", {**weights, "offset": float(model.intercept_[0]), "cut": cut})
+        model, cut = model_of(X[mine], absent[mine]), float(np.quantile(chances[mine & ~absent], 1 - REFUSED))
+        weights = dict(zip(NAMES, map(float, model.coef_[0])))
+        weights["looks"] *= COLOUR_TRUST
+        table = {**weights, "offset": float(model.intercept_[0]), "cut": cut}
+        written(parser.parse_args().out, "none" if name == "photographs" else "none_drawn", table)
 
 
 if __name__ == "__main__":

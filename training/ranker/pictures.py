@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,17 @@ from sources import ALLOWED
 
 FEW_CLASSES = {"coco_person", "coco_people", "coco_mini2"}
 """Mirrors that outline persons and vehicles only: left out, since what else is there would count as absent."""
+
+
+DRAWN_BY_HALF = ("twemoji", "noto")
+"""The set of the drawings on the sheets of each half of the pictures: `drawn.py` leaves it out of that half's tables."""
+BESIDE = re.compile(r" (?:with|without|over|in|on|of|and|at|for|behind|from|showing|holding)\b.*|:.*")
+"""What follows the thing in a drawing's name."""
+
+
+def half_of(key: str) -> int:
+    """The half of the pictures that a picture belongs to, by its name."""
+    return zlib.crc32(key.encode()) % 2
 
 
 @dataclass(frozen=True)
@@ -161,34 +173,36 @@ def ccp_pictures(data: Path, shared: Path, limit: int | None = None) -> Iterator
 
 
 def drawn_pictures(data: Path, scenes: int) -> Iterator[Picture]:
-    """Sheets of flat drawings whose names the lexicon knows, laid out as the segmenter's cartoons are."""
+    """Sheets of flat drawings whose names the lexicon knows, laid out as the segmenter's cartoons are; those of one half
+    are of one set, those of the other of another."""
     table = json.loads((data / "drawings/openmoji/data/openmoji.json").read_text())
-    named = {e["hexcode"].lower(): _noun_of(e["annotation"]) for e in table}
-    stock: dict[str, list[sources.Picture]] = {}
+    named = {e["hexcode"].lower(): thing_of(e["annotation"]) for e in table}
+    stock: dict[str, dict[str, list[sources.Picture]]] = {name: {} for name in DRAWN_BY_HALF}
     for cutout in sources.drawings(data / "drawings"):
-        noun = named.get(cutout.id.split("_", 1)[1], "")
-        if noun:
-            stock.setdefault(noun, []).append(cutout)
-    nouns = sorted(stock)
+        name, code = cutout.id.split("_", 1)
+        if name in stock and named.get(code):
+            stock[name].setdefault(named[code], []).append(cutout)
     for number in range(scenes):
-        rng = np.random.default_rng((77, number))
+        rng, key = np.random.default_rng((77, number)), f"drawn_{number:04d}"
+        mine = stock[DRAWN_BY_HALF[half_of(key)]]
         scene = samples.paper(rng)
         scene.masks, scene.kinds, scene.areas = [], [], []
-        for noun in rng.choice(nouns, rng.integers(2, 5), replace=False):
+        for noun in rng.choice(sorted(mine), rng.integers(2, 5), replace=False):
             for _ in range(rng.choice([1, 1, 2])):
-                cutout = stock[noun][rng.integers(len(stock[noun]))]
+                cutout = mine[noun][rng.integers(len(mine[noun]))]
                 sheet = samples.Scene(cutout.rgb, cutout.masks[:1], ["drawing"], np.ones(cutout.rgb.shape[:2]), [])
                 samples.stamp(scene, sheet, rng)
                 scene.kinds[-1] = str(noun)
         regions = tuple(Region(k, m) for k, m in zip(scene.kinds, scene.masks))
-        yield Picture(f"drawn_{number:04d}", "drawn", Path(), regions, drawn=scene.rgb)
+        yield Picture(key, "drawn", Path(), regions, drawn=scene.rgb)
 
 
-def _noun_of(annotation: str) -> str:
-    """The last noun of a drawing's name that the lexicon knows: "red apple" is an apple, "dog face" none."""
-    words = re.sub(r"[^a-z ]", " ", annotation.lower()).split()
+def thing_of(annotation: str) -> str:
+    """The noun of a drawing's name: "red apple" is an apple, "cup with straw" a cup, "dog face" a dog."""
+    name = BESIDE.sub("", annotation.lower()).removesuffix(" face")
+    words = re.sub(r"[^a-z ]", " ", name).split()
     for start in range(len(words)):
         noun, used, _ = lexicon("en").noun(words, start)
         if used and start + used == len(words):
-            return noun
+            return str(noun)
     return ""

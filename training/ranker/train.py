@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 from affinity import PEOPLE, TABLES, Affinities
 from captions import SAID, Captioned, load_captioned
 from numpy.typing import NDArray
+from pictures import half_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
@@ -77,11 +77,6 @@ def canonical(name: str) -> str:
     if used:
         return noun
     return name.split("-")[0] if "-" in name else name
-
-
-def half_of(key: str) -> int:
-    """The half of the pictures that a picture belongs to, by its name."""
-    return zlib.crc32(key.encode()) % 2
 
 
 def load_regions(path: Path, leave_out: int | None = None) -> Regions:

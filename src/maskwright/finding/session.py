@@ -201,9 +201,11 @@ def _joined(found: list[Ranking]) -> Ranking:
     if len(found) == 1:
         return found[0]
     wholes = [r.wholes for r in found if r.wholes is not None]
+    drawn = [r.drawn for r in found if r.drawn is not None]
     return Ranking(
         np.concatenate([r.logits for r in found], axis=1),
         np.concatenate([r.probabilities for r in found], axis=1),
         found[0].known,
         np.concatenate(wholes) if len(wholes) == len(found) else None,
+        np.concatenate(drawn) if len(drawn) == len(found) else None,
     )

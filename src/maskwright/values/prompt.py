@@ -100,10 +100,11 @@ class Embedding:
 class Ranking:
     """How well regions fit phrases: logits (P, K) float32 (higher fits better), probabilities (P, K) float32
     calibrated (each the chance that the region is what the phrase names), known (P,) bool: False where the model
-    does not know the phrase's words; wholes (K,) float32 0..1, where the model tells: how much of one whole thing each
-    region is, whatever the phrase."""
+    does not know the phrase's words. Where the model tells, whatever the phrase: wholes (K,) float32 0..1, how much of
+    one whole thing each region is; drawn (K,) bool, which look drawn rather than photographed."""
 
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     known: NDArray[np.bool_]
     wholes: NDArray[np.float32] | None = None
+    drawn: NDArray[np.bool_] | None = None

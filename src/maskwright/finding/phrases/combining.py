@@ -58,7 +58,9 @@ def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores, worth
         return Posterior(np.zeros(0, np.float32), 1.0, False, {"phrase": phrase.to_json(), "nouns": phrase.queries})
     known = bool(ranking.known[0]) or not phrase.noun
     logs = combined(head, attributes, 1.0 if known and phrase.noun else UNKNOWN_WEIGHT)
-    none = none_chance(head, attributes, int(np.argmax(logs)))
+    likeliest = int(np.argmax(logs))
+    drawn = ranking.drawn is not None and bool(ranking.drawn[likeliest])
+    none = none_chance(head, attributes, likeliest, drawn)
     none = none if known else max(none, UNKNOWN_NONE)
     if worth is not None:
         logs = logs + np.log(worth.astype(np.float64))
@@ -83,10 +85,10 @@ def combined(noun: NDArray[np.float64], attributes: AttributeScores, noun_weight
     return out
 
 
-def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: int) -> float:
-    """The chance that nothing fits; 0.5 is where one answerable phrase in twenty of those it was learned on, about
-    photographs, is refused."""
-    k = calibration()["none"]
+def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: int, drawn: bool = False) -> float:
+    """The chance that nothing fits; 0.5 is where one answerable phrase in twenty of those it was learned on is refused,
+    about photographs or, where the likeliest region is `drawn`, about drawings."""
+    k = calibration()["none_drawn" if drawn else "none"]
     z = k["offset"] - math.log(k["cut"] / (1 - k["cut"]))
     z += k["best_noun"] * max(float(noun.max()), LOWEST) + k["noun"] * max(float(noun[best]), LOWEST)
     for name, logs in attributes.groups.items():
@@ -96,6 +98,7 @@ def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: in
 
 @cache
 def calibration() -> Mapping[str, Mapping[str, float]]:
-    """tables/calibration.toml: [score] weighs noun against attributes, [none] turns both into a chance of none."""
+    """tables/calibration.toml: [score] weighs noun against attributes, [none] turns both into a chance of none,
+    [none_drawn] does so for drawings."""
     table = resources.files("maskwright.finding.phrases").joinpath("tables", "calibration.toml")
     return tomllib.loads(table.read_text(encoding="utf-8"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadMask
 from maskwright.models.rankers import lite_features as seen
+from maskwright.models.rankers.lite_drawn import Drawn, Sketch
 from maskwright.models.rankers.lite_heads import Evidence, Heads
 from maskwright.models.rankers.lite_kin import Kin, joined
 from maskwright.models.rankers.lite_tables import read_tables
@@ -34,7 +36,7 @@ class LiteRanker:
         self._session = onnx_session(folder / "ranker_lite.onnx", threads=threads)
         tables = read_tables(folder / "ranker_lite.safetensors")
         self._heads, self.vocabulary = Heads.of(tables), Vocabulary.of(tables)
-        self._wholes, self._kin = Wholes.of(tables), Kin.of(tables)
+        self._drawn, self._wholes, self._kin = Drawn.of(tables), Wholes.of(tables), Kin.of(tables)
 
     def encode(self, image: Image, masks: NDArray[np.bool_]) -> Embedding:
         """Pooled features (K, 1280), shape facts (K, 10), wholes (K,) and kin (K, K) of the (K, H, W) regions; picture
@@ -60,28 +62,35 @@ class LiteRanker:
         rows = [self.vocabulary.row(phrase) for phrase in phrases]
         logits = np.full((len(rows), count), UNKNOWN_LOGIT, dtype=np.float32)
         known = np.array([row >= 0 and bool(self.vocabulary.known[row]) for row in rows], dtype=np.bool_)
+        drawn = np.zeros(count, dtype=np.bool_)
         if count:
-            first = self._heads.look(regions.data["dense"], None, regions.data["shape"])
+            first = self._look(regions.data["dense"], None, regions.data["shape"])
+            drawn = first[1].flat
             for i, row in enumerate(rows):
-                logits[i] = self._logits(first, row)
+                logits[i] = self._logits(*first, row)
+                known[i] = known[i] or self._drawn.knows(first[1], row)
             self._look_closer(regions, rows, logits)
             logits = joined(logits, regions.data["kin"])
         chances = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
-        return Ranking(logits, chances, known, regions.data.get("wholes"))
+        return Ranking(logits, chances, known, regions.data.get("wholes"), drawn)
 
-    def _logits(self, evidence: Evidence, row: int) -> NDArray[np.float32]:
+    def _look(self, *blocks: Any) -> tuple[Evidence, Sketch]:
+        """What there is to say about regions, as photographs and as drawings."""
+        return self._heads.look(*blocks), self._drawn.look(*blocks)
+
+    def _logits(self, evidence: Evidence, sketch: Sketch, row: int) -> NDArray[np.float32]:
         if row < 0:
             return self._heads.unknown(evidence)
-        return self._heads.score(evidence, row, self.vocabulary)
+        return self._drawn.joined(sketch, row, self._heads.score(evidence, row, self.vocabulary))
 
     def _look_closer(self, regions: Embedding, rows: Sequence[int], logits: NDArray[np.float32]) -> None:
         """Scores the most likely regions of each phrase again with their own crops; the others stay below them."""
         chosen = sorted({int(k) for line in logits for k in np.argsort(-line, kind="stable")[: self.cropped]})
         crops = self._crops(regions, chosen)
         data = regions.data
-        second = self._heads.look(data["dense"][chosen], crops, data["shape"][chosen])
+        second = self._look(data["dense"][chosen], crops, data["shape"][chosen])
         for i, row in enumerate(rows):
-            closer = self._logits(second, row)
+            closer = self._logits(*second, row)
             rest = np.minimum(logits[i], closer.min())
             rest[chosen] = closer
             logits[i] = rest
