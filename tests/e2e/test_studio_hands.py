@@ -215,6 +215,7 @@ def test_sculpt_streams_its_rounds_and_each_is_taken_or_refused(
     _sculpt(page, 2)
     page.wait_for_selector("#mw-turns input", timeout=60_000)
     _wait(page, "() => /round 3/.test(document.querySelector('#mw-round').innerText)")
+    _wait(page, "() => window.turnsSeen.at(-1) === 4")
     seen = page.evaluate("() => window.turnsSeen")
     assert seen[0] < seen[-1] == 4, "the first round was there before the last"
     session = max(studio[1].sessions, key=lambda s: s.touched)
