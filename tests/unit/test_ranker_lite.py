@@ -228,6 +228,6 @@ def test_what_is_not_drawn_keeps_its_logits() -> None:
     drawn = Drawn(head, {s: np.zeros(2, np.float32) for s in stages}, pair, ties)
     sketch = Sketch("both", np.array([[3.0], [3.0]], np.float32), np.array([True, False]))
     logits = np.array([1.0, 1.0], np.float32)
-    assert drawn.joined(sketch, 0, logits).tolist() == [0.5 + 6.0 - 1.0, 1.0]
-    assert drawn.joined(sketch, 1, logits) is logits, "no drawn class for this noun"
+    assert drawn.corrected(sketch, 0, logits).tolist() == [0.5 + 6.0 - 1.0, 1.0]
+    assert drawn.corrected(sketch, 1, logits) is logits, "no drawn class for this noun"
     assert not drawn.knows(sketch, -1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadMask
 from maskwright.models.rankers import lite_features as seen
-from maskwright.models.rankers.lite_drawn import Drawn, Sketch
+from maskwright.models.rankers.lite_drawn import Drawn, Floats, Sketch
 from maskwright.models.rankers.lite_heads import Evidence, Heads
 from maskwright.models.rankers.lite_kin import Kin, joined
 from maskwright.models.rankers.lite_tables import read_tables
@@ -74,14 +73,14 @@ class LiteRanker:
         chances = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
         return Ranking(logits, chances, known, regions.data.get("wholes"), drawn)
 
-    def _look(self, *blocks: Any) -> tuple[Evidence, Sketch]:
+    def _look(self, dense: Floats, crop: Floats | None, shape: Floats) -> tuple[Evidence, Sketch]:
         """What there is to say about regions, as photographs and as drawings."""
-        return self._heads.look(*blocks), self._drawn.look(*blocks)
+        return self._heads.look(dense, crop, shape), self._drawn.look(dense, crop, shape)
 
     def _logits(self, evidence: Evidence, sketch: Sketch, row: int) -> NDArray[np.float32]:
         if row < 0:
             return self._heads.unknown(evidence)
-        return self._drawn.joined(sketch, row, self._heads.score(evidence, row, self.vocabulary))
+        return self._drawn.corrected(sketch, row, self._heads.score(evidence, row, self.vocabulary))
 
     def _look_closer(self, regions: Embedding, rows: Sequence[int], logits: NDArray[np.float32]) -> None:
         """Scores the most likely regions of each phrase again with their own crops; the others stay below them."""

@@ -14,7 +14,7 @@ from maskwright.models.rankers.lite_words import Sparse
 
 Floats = NDArray[np.float32]
 FLAT = 0.4
-"""Above it a region looks drawn. 1 % of photographs' regions reach 0.33, 99 % of an unseen set's drawings 0.56."""
+"""Above it a region looks drawn: as 1 % of unseen photographs' regions do; 99 % of an unseen set's drawings reach 0.5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Drawn:
         """Whether something looks drawn and the noun of this row is among the drawn classes."""
         return row >= 0 and bool(sketch.flat.any()) and len(self.ties.row(row)[0]) > 0
 
-    def joined(self, sketch: Sketch, row: int, logits: Floats) -> Floats:
+    def corrected(self, sketch: Sketch, row: int, logits: Floats) -> Floats:
         """The (K,) logits of the other heads, changed where a region looks drawn."""
         if not self.knows(sketch, row):
             return logits
