@@ -14,7 +14,7 @@ from maskwright.models.rankers.lite_words import Sparse
 
 Floats = NDArray[np.float32]
 FLAT = 0.4
-"""Above it a region looks drawn: as 1 % of unseen photographs' regions do; 99 % of an unseen set's drawings reach 0.5."""
+"""Above it a region looks drawn: 1 % of unseen photographs' regions do, 99 % of an unseen set's drawings reach 0.5."""
 
 
 @dataclass(frozen=True, eq=False)
