@@ -83,7 +83,8 @@ def test_the_named_thing_is_found(scene: tuple[Image, dict[str, Mask]], colour: 
     found = mw.find(image, f"the {colour} circle", mode=mode, **FAKES)
     assert found.mask is not None
     assert found.mask.iou(masks[colour]) > 0.9
-    assert (found.abstained, len(found.masks), len(found.trace.rounds)) == (False, 1, 1)
+    rounds = 1 if mode == "one-shot" else 2  # a sure loop still looks closer once
+    assert (found.abstained, len(found.masks), len(found.trace.rounds)) == (False, 1, rounds)
 
 
 def test_what_is_not_there_is_not_found(scene: tuple[Image, dict[str, Mask]]) -> None:
@@ -335,6 +336,9 @@ def test_specks_and_pinholes_go_and_real_parts_stay() -> None:
 
 def test_phrases_are_cleaned_and_paraphrased() -> None:
     assert checked_phrase("  the\tred\ncup ") == "the red cup"
+    for nothing in ("of of of", "the", "的的"):
+        with pytest.raises(BadPhrase, match="names nothing"):
+            checked_phrase(nothing)
     assert paraphrases("the man with a bike") == ["the person with a bicycle"]
     assert paraphrases("the red cup on the left") == ["the red mug on the left"]
     assert paraphrases("the red square") == []

@@ -255,3 +255,14 @@ def test_the_list_of_lookalikes_knows_the_tables() -> None:
     """No word of the tables is on it; training/ranker/lookalikes.py writes it anew."""
     assert not lookalikes() & single_words()
     assert all(near(word) for word in sorted(lookalikes())[::20])
+
+
+@pytest.mark.parametrize(
+    ("text", "noun"),
+    [
+        ("circle", "circle"), ("every red circle", "circle"), ("mask on the left", "mask"), ("the mark on the wall", "mark"),
+        ("circle the dog", "dog"), ("mask the dog", "dog"), ("segment red", ""), ("circle the one on the left", "object"),
+    ],
+)  # fmt: skip
+def test_what_leads_a_phrase_is_its_noun_where_nothing_follows(text: str, noun: str) -> None:
+    assert parse(text).noun == noun

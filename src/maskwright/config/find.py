@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FindMode = Literal["one-shot", "loop", "loop+vlm", "loop+text"]
 SURE, SURE_UNASKED = 0.9, 0.97
-"""Confidence from which an answer is accepted at once: alone, and where a model could be asked, which mends more than
-a closer look does."""
+"""Confidence from which an answer is accepted: alone, and where a model could be asked, which mends more than a closer
+look does."""
 
 
 class FindSettings(BaseModel):
@@ -18,13 +18,13 @@ class FindSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: FindMode = "loop"
-    """one-shot: rank once. loop: look finer and paraphrase. loop+vlm: ask a model that sees the candidates.
+    """one-shot: rank once. loop: look closer once, and again with other words while unsure. loop+vlm: ask a model that sees the candidates.
     loop+text: ask a model that sees only scores and positions."""
     all: bool = False
     """Every instance instead of the best one."""
     max_iter: int = Field(3, ge=1, le=20)
     tau_conf: float | None = Field(None, ge=0, le=1)
-    """Accept at once from this confidence on (by default 0.9, and 0.97 where a model can be asked) ..."""
+    """Sure from this confidence on (by default 0.9, and 0.97 where a model can be asked) ..."""
     tau_gap: float = Field(0.4, ge=0, le=1)
     """... when the runner-up is at least this much behind."""
     tau_none: float = Field(0.5, ge=0, le=1)

@@ -1,6 +1,6 @@
 """The loop: propose, rank, decide; when not sure, look closer, say it in other words, or ask.
 
-round 1: rank the proposals -> sure? done
+round 1: rank the proposals -> sure? done (but `loop` looks closer once all the same: that draws finer)
 round n: closer looks and paraphrases (loop), or what the judge says (loop+vlm, loop+text) -> rank again -> sure?
 """
 
@@ -117,7 +117,8 @@ def _redrawn(chances: NDArray[np.float32], pool: Pool, first: _Standing, same: f
 
 def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool) -> str | None:
     """Why the loop ends with this ranking, or None when it goes on."""
-    if standing.decision.is_sure and not turn.nones:
+    looked = settings.mode != "loop" or turn.turns > 0
+    if standing.decision.is_sure and looked and not turn.nones:
         return "sure"
     if settings.mode == "one-shot":
         return "one shot"

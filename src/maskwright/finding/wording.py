@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from maskwright.errors import BadPhrase
+from maskwright.finding.phrases import parse
 
 MAX_CHARS = 400
 
@@ -20,7 +21,7 @@ _OTHER_WORDS = {
 
 
 def checked_phrase(phrase: str) -> str:
-    """The phrase on one line; raises BadPhrase when it is empty, too long or not text."""
+    """The phrase on one line; raises BadPhrase when it is empty, too long, not text or names nothing."""
     if not isinstance(phrase, str):
         raise BadPhrase(f"a {type(phrase).__name__} is not a phrase.", "Give a few words.")
     text = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in phrase).split())
@@ -30,6 +31,8 @@ def checked_phrase(phrase: str) -> str:
         raise BadPhrase(
             f"the phrase has {len(text)} characters.", f"Say it in at most {MAX_CHARS}; a few words work best."
         )
+    if parse(text).says_nothing:
+        raise BadPhrase(f'"{text}" names nothing.', 'Say what to find, e.g. "the man in the red cap".')
     return text
 
 

@@ -28,6 +28,8 @@ INVERSE = {
     "left_of": "right_of", "right_of": "left_of", "above": "below", "below": "above",
 }  # fmt: skip
 """What a thing is to another that is so to it; else it is held by it."""
+LEAD_NOUNS = frozenset(("circle", "mark", "mask", "outline", "segment"))
+"""What leads a phrase, and is the thing asked for where nothing follows."""
 BESIDE = {"vehicles": "ride", "areas": "near", "nature": "near", "street": "near", "furniture": "near"}
 """What "man bike", "girl phone" mean, by the section of the second noun; else to hold it."""
 
@@ -52,7 +54,7 @@ class _Reader(Walk):
 
     def _noun_phrase(self, draft: Draft) -> None:
         """Words up to the head noun: the last noun before something that cannot stand before a noun."""
-        while self._skip("lead"):
+        while self._skip_lead(self._span_end()):
             pass
         end = self._span_end()
         while self.at < end:
@@ -106,7 +108,13 @@ class _Reader(Walk):
         if noun and not modifies:
             return False
         self._mark_one_of(draft)
-        return self._modifier(draft) or self._skip("empty") or self._skip("lead") or self._skip_and()
+        return self._modifier(draft) or self._skip("empty") or self._skip_lead(end) or self._skip_and()
+
+    def _skip_lead(self, end: int) -> bool:
+        """Skips "find", "circle" ...; but "the circle" is one."""
+        word, after = (self.words[i] if i < len(self.words) else "" for i in (self.at, self.at + 1))
+        leads = word not in LEAD_NOUNS or self.at + 1 < end or after in ARTICLES
+        return leads and self._skip("lead")
 
     def _mark_one_of(self, draft: Draft) -> None:
         """ "the smaller of the two dogs" is one dog."""

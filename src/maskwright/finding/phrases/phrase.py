@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 PEOPLE = frozenset((
@@ -85,6 +85,11 @@ class Phrase:
             self.sizes, self.parts, self.relations,
         )  # fmt: skip
         return self.ordinal is not None or any(plain)
+
+    @property
+    def says_nothing(self) -> bool:
+        """True when no word of it meant anything: "of the"."""
+        return replace(self, text="", language="en") == Phrase("")
 
     def to_json(self) -> dict[str, Any]:
         """What was understood, without what was not said."""
