@@ -220,6 +220,18 @@ def test_photographs_are_not_drawn(ranker: LiteRanker, name: str) -> None:
     assert not ranking.known[0], "only drawings taught it"
 
 
+@pytest.mark.parametrize(
+    ("alone", "drawn"),
+    [([0.6, 0.1, 0.1], [False] * 3), ([0.6, 0.7, 0.3], [True] * 3), ([0.9, 0.1, 0.1], [True, False, False]), ([], [])],
+)
+def test_a_region_looks_drawn_more_readily_in_a_drawing(alone: list[float], drawn: list[bool]) -> None:
+    head = {"dense": np.eye(2, 11, dtype=np.float32)[::-1]}
+    bias = {"dense": np.zeros(2, np.float32)}
+    seen = np.square(np.array(alone, np.float32)).reshape(-1, 1)
+    heads = Drawn(head, bias, {}, Sparse(np.zeros(1, np.uint32), np.zeros(0, np.uint16), np.zeros(0, np.uint8)))
+    assert heads.look(seen, None, np.zeros((len(alone), 10), np.float32)).flat.tolist() == drawn
+
+
 def test_what_is_not_drawn_keeps_its_logits() -> None:
     stages = ("dense", "both")
     head = {s: np.zeros((2, 1290), np.float32) for s in stages}

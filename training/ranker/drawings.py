@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from icons import KINDS, Icon, icons, named_by
 from numpy.typing import NDArray
 from pictures import samples, sources, thing_of
 from samples import Scene
@@ -19,22 +23,40 @@ from maskwright.models.rankers import lite_features as lf
 from maskwright.models.weights import onnx_session
 
 EACH, SHEET, SMALLEST = 2, 4, 60
-"""How often each drawing is shown, how many on a sheet, and the fewest pixels that are seen of it."""
+"""How often each drawing is shown (pictograms once), how many on a sheet, and the fewest pixels that are seen of it."""
 RECOLOURED, INKED, ROUGH = 0.5, 0.12, 0.5
 """Shares of drawings in other colours, of sheets of which only the lines are left, and of sheets with a rough ground."""
 
 
-def named_files(root: Path) -> list[tuple[str, str, Path]]:
-    """(noun, set, file) of every drawing whose name the lexicon knows."""
+@dataclass(frozen=True)
+class Drawing:
+    """A file of one of the three sets of `sources.DRAWINGS`."""
+
+    noun: str
+    origin: str
+    name: str
+    path: Path
+
+    def rgba(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        return sources.rendered(self.path, sources.DRAWN)
+
+
+def named(root: Path) -> list[Drawing | Icon]:
+    """Every drawing whose name the lexicon knows."""
     table = json.loads((root / "openmoji/data/openmoji.json").read_text())
-    out = []
+    out: list[Drawing | Icon] = []
+    nouns: dict[str, str] = {}
     for entry in table:
         noun = "" if entry["skintone"] or entry["group"] not in sources.THEMES else thing_of(entry["annotation"])
-        for name in sources.DRAWINGS if noun else ():
+        if not noun:
+            continue
+        nouns[entry["annotation"]] = noun
+        for name in sources.DRAWINGS:
             path = sources.cutout(root, name, entry["hexcode"])
             if path.exists():
-                out.append((noun, name, path))
-    return sorted(out)
+                out.append(Drawing(noun, name, path.stem, path))
+    out += icons(root / "iconify", named_by(nouns))
+    return sorted(out, key=lambda d: (d.noun, d.origin, d.name))
 
 
 def recoloured(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -48,7 +70,7 @@ def recoloured(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     return np.clip(colour * (0.4 + 0.9 * light), 0, 255).astype(np.uint8)
 
 
-def sheet_of(chosen: list[tuple[str, str, Path]], rng: np.random.Generator) -> Scene:
+def sheet_of(chosen: list[Drawing | Icon], rng: np.random.Generator) -> Scene:
     """The drawings on one sheet; its masks are in their order."""
     scene = samples.paper(rng)
     scene.masks, scene.kinds, scene.areas = [], [], []
@@ -56,8 +78,8 @@ def sheet_of(chosen: list[tuple[str, str, Path]], rng: np.random.Generator) -> S
         h, w = scene.rgb.shape[:2]
         soft = cv2.resize(rng.normal(0, 7, (12, 16)), (w, h), interpolation=cv2.INTER_CUBIC)
         scene.rgb = np.clip(scene.rgb + soft[..., None] + rng.normal(0, 3, scene.rgb.shape), 0, 255).astype(np.uint8)
-    for _noun, _name, path in chosen:
-        rgb, mask = sources.straight(sources.rendered(path, sources.DRAWN))
+    for drawing in chosen:
+        rgb, mask = sources.straight(drawing.rgba(rng))
         rgb = recoloured(rgb, rng) if rng.random() < RECOLOURED else rgb
         samples.stamp(scene, Scene(rgb, [mask], ["drawing"], np.ones(mask.shape, np.float32), []), rng)
     if rng.random() < INKED:
@@ -65,35 +87,39 @@ def sheet_of(chosen: list[tuple[str, str, Path]], rng: np.random.Generator) -> S
     return scene
 
 
+def showing(drawings: list[Drawing | Icon], net_file: Path, shown: int) -> dict[str, list]:
+    """Facts and features of every drawing, laid out anew each time that they are shown."""
+    net, rng = onnx_session(net_file, threads=1), np.random.default_rng((78, shown))
+    rows: dict[str, list] = {k: [] for k in ("noun", "set", "drawing", "sheet", "dense", "crop", "shape")}
+    order = rng.permutation([i for i, d in enumerate(drawings) if not shown or KINDS.get(d.origin) != "pictograms"])
+    for sheet, some in enumerate(np.array_split(order, range(SHEET, len(order), SHEET))):
+        chosen = [drawings[i] for i in some]
+        scene = sheet_of(chosen, rng)
+        masks = np.stack(scene.masks)
+        seen = np.flatnonzero(masks.sum(axis=(1, 2)) >= SMALLEST)
+        features = lf.feature_map(net, scene.rgb)
+        rows["dense"] += list(lf.pooled(features, lf.coarse(masks[seen], *features.shape[:2])).astype(np.float16))
+        rows["crop"] += list(lf.crop_features(net, scene.rgb, masks[seen])[:, 0].astype(np.float16))
+        rows["shape"] += list(lf.shape_facts(masks[seen]))
+        rows["noun"] += [chosen[i].noun for i in seen]
+        rows["set"] += [chosen[i].origin for i in seen]
+        rows["drawing"] += [chosen[i].name for i in seen]
+        rows["sheet"] += [shown * len(drawings) + sheet] * len(seen)
+        if sheet % 100 == 99:
+            print(shown, sheet + 1, "sheets", flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("data", "net", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
-    files, net = named_files(args.data / "drawings"), onnx_session(args.net, threads=1)
-    rows: dict[str, list] = {k: [] for k in ("noun", "set", "drawing", "sheet", "dense", "crop", "shape")}
-    print(len(files), "drawings of", len({noun for noun, _, _ in files}), "nouns")
-    sheets = 0
-    for shown in range(EACH):
-        rng = np.random.default_rng((78, shown))
-        order = rng.permutation(len(files))
-        for start in range(0, len(order), SHEET):
-            chosen = [files[i] for i in order[start : start + SHEET]]
-            scene = sheet_of(chosen, rng)
-            masks = np.stack(scene.masks)
-            seen = np.flatnonzero(masks.sum(axis=(1, 2)) >= SMALLEST)
-            features = lf.feature_map(net, scene.rgb)
-            rows["dense"] += list(lf.pooled(features, lf.coarse(masks[seen], *features.shape[:2])).astype(np.float16))
-            rows["crop"] += list(lf.crop_features(net, scene.rgb, masks[seen])[:, 0].astype(np.float16))
-            rows["shape"] += list(lf.shape_facts(masks[seen]))
-            rows["noun"] += [chosen[i][0] for i in seen]
-            rows["set"] += [chosen[i][1] for i in seen]
-            rows["drawing"] += [chosen[i][2].stem for i in seen]
-            rows["sheet"] += [sheets] * len(seen)
-            sheets += 1
-            if sheets % 100 == 0:
-                print(sheets, "sheets", flush=True)
-    np.savez_compressed(args.out, **{k: np.array(v) for k, v in rows.items()})
+    drawings = named(args.data / "drawings")
+    print(len(drawings), "drawings of", len({d.noun for d in drawings}), "nouns")
+    with ProcessPoolExecutor(EACH) as pool:
+        parts = list(pool.map(partial(showing, drawings, args.net), range(EACH)))
+    np.savez_compressed(args.out, **{k: np.array([row for part in parts for row in part[k]]) for k in parts[0]})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
         --classes imagenet_class_index.json --tables ranker_lite.safetensors
 
 Regions of photographs are examples of none of its classes. How much it has to say beside the other heads is fitted on
-the drawings of each set, by heads that were learned from the other sets; the printed figures are such.
+the drawings of each family of sets, by heads that were learned from the others; the printed figures are such.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import argparse
 import json
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 from affinity import Affinities
+from icons import family_of
 from numpy.typing import NDArray
 from pictures import DRAWN_BY_HALF
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from train import HERE, load_regions, ridge, write_safetensors
+from train import HERE, RIDGE, load_regions, write_safetensors
 
 from maskwright.models.rankers.lite_drawn import FLAT
 from maskwright.models.rankers.lite_heads import SHAPE_SCALE, STAGES, Heads
@@ -58,13 +60,43 @@ def classes_of(store) -> list[str]:
     return sorted(str(n) for n, k in Counter(n for n, _, _ in kinds).items() if k >= FEWEST)
 
 
-def learned(X: NDArray, Y: NDArray, photos: NDArray) -> tuple[NDArray, NDArray]:
+@dataclass
+class Sums:
+    """What ridge regression needs to know of rows X (N, d) and their targets Y (N, L)."""
+
+    count: float
+    total: NDArray
+    squares: NDArray
+    products: NDArray
+    targets: NDArray
+    crossed: NDArray
+
+    @classmethod
+    def of(cls, X: NDArray, Y: NDArray) -> Sums:
+        return cls(len(X), X.sum(0), (X**2).sum(0), X.T @ X, Y.sum(0), X.T @ Y)
+
+    def plus(self, other: Sums, share: float) -> Sums:
+        """The sums with `share` of another's."""
+        mine, others = vars(self).values(), vars(other).values()
+        return Sums(*(a + share * b for a, b in zip(mine, others, strict=True)))
+
+
+def learned(drawings: Sums, photos: Sums) -> tuple[NDArray, NDArray]:
     """(matrix, bias) of the drawn classes and, last, of being drawn at all."""
-    both, none = np.concatenate([X, photos]), np.zeros((len(photos), Y.shape[1]))
-    weight = np.concatenate([np.ones(len(X)), np.full(len(photos), PHOTOGRAPH)])
-    W, b = ridge(both, np.concatenate([Y, none]), weight)
-    drawn = np.concatenate([np.ones(len(X)), np.zeros(len(photos))])[:, None]
-    gate, at = ridge(both, drawn, np.ones(len(both)), GATE_RIDGE)
+    both = drawings.plus(photos, 1.0)
+    mean = both.total / both.count
+    scale = (np.sqrt(both.squares / both.count - mean**2) + 1e-2) * np.sqrt(len(mean))
+
+    def solved(sums: Sums, strength: float) -> tuple[NDArray, NDArray]:
+        base, off = sums.targets / sums.count, np.outer(mean, sums.total)
+        A = (sums.products - off - off.T + sums.count * np.outer(mean, mean)) / np.outer(scale, scale)
+        A[np.diag_indices_from(A)] += strength
+        W = np.linalg.solve(A, (sums.crossed - np.outer(sums.total, base)) / scale[:, None]) / scale[:, None]
+        return W, base - mean @ W
+
+    W, b = solved(drawings.plus(photos, PHOTOGRAPH), RIDGE)
+    is_drawn = replace(both, targets=np.array([drawings.count]), crossed=drawings.total[:, None])
+    gate, at = solved(is_drawn, GATE_RIDGE)
     return np.concatenate([W, gate], axis=1), np.concatenate([b, at])
 
 
@@ -103,13 +135,12 @@ def main() -> None:
     parser.add_argument("--leave-out", type=int, choices=(0, 1), help="a half of the pictures, for abstain.py")
     args = parser.parse_args()
     regions, loaded = load_regions(args.features, args.leave_out), np.load(args.drawings)
-    kept = (
-        np.full(len(loaded["set"]), True) if args.leave_out is None else loaded["set"] != DRAWN_BY_HALF[args.leave_out]
-    )
-    store = {k: loaded[k][kept] for k in loaded.files}
+    family = np.array([family_of(str(origin)) for origin in loaded["set"]])
+    kept = np.full(len(family), True) if args.leave_out is None else family != DRAWN_BY_HALF[args.leave_out]
+    store, family = {k: loaded[k][kept] for k in loaded.files}, family[kept]
     mine = Seen(*(store[k].astype(np.float32) for k in ("dense", "crop", "shape")))
     photos = Seen(regions.dense, regions.crop, regions.shape)
-    noun, sets, sheet = (store[k] for k in ("noun", "set", "sheet"))
+    noun, sheet = store["noun"], store["sheet"]
     classes = [n for n in classes_of(loaded) if n in noun]
     Y = np.array([[n == c for c in classes] for n in noun], dtype=np.float64)
     wnids = sorted(w for w, _ in json.loads(args.classes.read_text()).values())
@@ -122,11 +153,14 @@ def main() -> None:
     out: dict[str, NDArray] = {}
     for stage in STAGES:
         X, others = mine.rows(stage), photos.rows(stage)
+        none = Sums.of(others, np.zeros((len(others), Y.shape[1])))
+        parts = {name: Sums.of(X[family == name], Y[family == name]) for name in np.unique(family)}
+        whole = reduce(lambda a, b: a.plus(b, 1.0), parts.values())
         scores, flat = np.zeros(Y.shape), np.zeros(len(X))
-        for held in np.unique(sets):
-            W, b = learned(X[sets != held], Y[sets != held], others)
-            found = X[sets == held] @ W + b
-            scores[sets == held], flat[sets == held] = found[:, :-1], found[:, -1]
+        for name, part in parts.items():
+            W, b = learned(whole.plus(part, -1.0), none)
+            found = X[family == name] @ W + b
+            scores[family == name], flat[family == name] = found[:, :-1], found[:, -1]
         evidence = heads.look(mine.dense, None if stage == "dense" else mine.crop, mine.shape)
         before = {n: heads.score(evidence, words.row(n), words) for n in names}
         own = {n: said(scores, ties, words.row(n)) for n in names}
@@ -137,7 +171,7 @@ def main() -> None:
         after = {n: pair[0] * before[n] + pair[1] * own[n] + pair[2] for n in names}
         print(stage, "without:", figures(before, asked, noun))
         print(stage, "with:", figures(after, asked, noun), "weights", pair.round(2), "drawn", (flat > FLAT).mean())
-        W, b = learned(X, Y, others)
+        W, b = learned(whole, none)
         out |= {f"{stage}_drawn_head": W.T.astype(np.float16), f"{stage}_drawn_bias": b.astype(np.float32)}
         out[f"{stage}_drawn_pair"] = pair
     out["drawn_classes"] = np.frombuffer("\n".join(classes).encode(), np.uint8)
