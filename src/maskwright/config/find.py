@@ -18,8 +18,8 @@ class FindSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: FindMode = "loop"
-    """one-shot: rank once. loop: look closer once, and again with other words while unsure. loop+vlm: ask a model that sees the candidates.
-    loop+text: ask a model that sees only scores and positions."""
+    """one-shot: rank once. loop: look closer once, and again with other words while unsure. loop+vlm: ask a model that
+    sees the candidates. loop+text: ask a model that sees only scores and positions."""
     all: bool = False
     """Every instance instead of the best one."""
     max_iter: int = Field(3, ge=1, le=20)
