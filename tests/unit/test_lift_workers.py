@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,12 @@ def lifter(folder: Path, body: str, **limits: float) -> WorkerLifter:
     made = WorkerLifter("triposr", model=str(folder), environment=sys.executable)
     made.worker = Worker("triposr", folder / "worker.py", Path(sys.executable), **limits)
     return made
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a failed worker leaves to be read goes with the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture
