@@ -131,6 +131,7 @@ _VALUES = {
     "Give a few words.": "请给出几个词。",
     "the phrase is empty.": "还没有输入文字。",
     'Say what to find, e.g. "the man in the red cap".': "请说明要找什么，例如“戴红帽子的人”。",
+    '"{}" names nothing.': "“{}”没有说出要找的东西。",
     "the phrase has {} characters.": "文字长达 {} 个字符。",
     "Say it in at most {}; a few words work best.": "请不要超过 {} 个字符；几个词效果最好。",
     "the segmenter finds nothing in the box.": "框里没有分割出任何东西。",
