@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from icons import KINDS, Icon, icons, named_by
+from icons import Icon, family_of, icons, named_by
 from numpy.typing import NDArray
 from pictures import samples, sources, thing_of
 from samples import Scene
@@ -91,7 +91,7 @@ def showing(drawings: list[Drawing | Icon], net_file: Path, shown: int) -> dict[
     """Facts and features of every drawing, laid out anew each time that they are shown."""
     net, rng = onnx_session(net_file, threads=1), np.random.default_rng((78, shown))
     rows: dict[str, list] = {k: [] for k in ("noun", "set", "drawing", "sheet", "dense", "crop", "shape")}
-    order = rng.permutation([i for i, d in enumerate(drawings) if not shown or KINDS.get(d.origin) != "pictograms"])
+    order = rng.permutation([i for i, d in enumerate(drawings) if not shown or family_of(d.origin) != "pictograms"])
     for sheet, some in enumerate(np.array_split(order, range(SHEET, len(order), SHEET))):
         chosen = [drawings[i] for i in some]
         scene = sheet_of(chosen, rng)

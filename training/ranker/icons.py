@@ -30,11 +30,13 @@ STYLES = frozenset((
 NO_THING = frozenset(("object", "top", "sheet", "remote", "player", "log", "counter", "cable", "line", "dot"))
 """Nouns that pictograms use for something else."""
 BRANDS = frozenset(("bi apple", "mdi apple", "tabler apple", "icon-park apple"))
+"""Sets and names that show a company's sign."""
 VARIANTS = 3
 """Pictograms of one noun taken from one set."""
 FILLED = 0.7
 """Share of pictograms of one colour whose inside is filled with another."""
 CLOSED = np.ones((3, 3), np.uint8)
+"""Gaps between lines of this size do not open a silhouette."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,12 @@ def icons(root: Path, named: Mapping[str, str]) -> Iterator[Icon]:
         taken: dict[str, int] = {}
         for name, entry in sorted(table["icons"].items()):
             is_emoji = KINDS[origin] == "emoji"
-            noun = named.get(_words(name), "") if is_emoji else _pictured(origin, name)
+            noun = named.get(name.replace("-", " "), "") if is_emoji else _pictured(origin, name)
             if not noun or entry.get("hidden"):
                 continue
             taken[noun] = taken.get(noun, 0) + 1
             if is_emoji or taken[noun] <= VARIANTS:
                 yield Icon(noun, origin, name, _svg(entry, table))
-
-
-def _words(name: str) -> str:
-    words = name.lower().split("-")
-    return " ".join(words[1:] if re.fullmatch(r"u?1f[0-9a-f]{3}", words[0]) else words)
 
 
 def _pictured(origin: str, name: str) -> str:

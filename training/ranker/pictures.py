@@ -30,7 +30,8 @@ FEW_CLASSES = {"coco_person", "coco_people", "coco_mini2"}
 
 
 DRAWN_BY_HALF = ("twemoji", "noto")
-"""The set of the drawings on the sheets of each half of the pictures: `drawn.py` leaves it out of that half's tables."""
+"""The set of the drawings on the sheets of each half of the pictures: `drawn.py` keeps its family from that half's
+tables."""
 BESIDE = re.compile(r" (?:with|without|over|in|on|of|and|at|for|behind|from|showing|holding)\b.*|:.*")
 """What follows the thing in a drawing's name."""
 
