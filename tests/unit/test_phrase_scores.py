@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -141,6 +143,14 @@ def test_the_posterior_falls_when_nothing_fits() -> None:
     assert int(there.chances.argmax()) == 1
     assert there.none < absent.none
     assert there.known and "colour blue" in there.trace["best"]
+
+
+def test_in_drawings_pieces_are_weak_signs_that_something_fits() -> None:
+    image, masks = scene_of(*ROW)
+    scene, sure = look(image, masks), replace(ranking_of([0.8, 0.1, 0.1, 0.1], 1), drawn=np.full(4, True))
+    rankings = [replace(sure, wholes=np.array([w, 0.9, 0.9, 0.9], np.float32)) for w in (0.9, 0.1)]
+    whole, piece = (fit(scene, parse("the box"), lambda q, r=r: r).none for r in rankings)
+    assert whole < piece
 
 
 def test_an_unknown_noun_is_ranked_by_its_attributes_with_low_confidence() -> None:

@@ -88,9 +88,10 @@ def test_one_and_two_threads_give_the_same_numbers(ranker: LiteRanker, picture) 
     assert np.array_equal(a.logits, b.logits) and np.array_equal(a.wholes, b.wholes)
 
 
-def test_few_regions_are_scored_alone_as_in_company(ranker: LiteRanker, picture) -> None:
+def test_few_regions_of_a_photograph_are_scored_alone_as_in_company(ranker: LiteRanker, picture) -> None:
     """A dozen regions all get a closer look, so none depends on the others."""
-    image, masks = picture
+    image, masks = sample("astronaut"), picture[1]
+    masks = np.stack([cv2.resize(m.view(np.uint8), image.size) > 0 for m in masks])
     together = ranker.rank(ranker.encode(image, masks[:4]), ["dog"]).logits[0]
     alone = [ranker.rank(ranker.encode(image, masks[i : i + 1]), ["dog"]).logits[0, 0] for i in range(4)]
     np.testing.assert_allclose(together, alone, atol=1e-4)
@@ -225,21 +226,26 @@ def test_photographs_are_not_drawn(ranker: LiteRanker, name: str) -> None:
     [([0.6, 0.1, 0.1], [False] * 3), ([0.6, 0.7, 0.3], [True] * 3), ([0.9, 0.1, 0.1], [True, False, False]), ([], [])],
 )
 def test_a_region_looks_drawn_more_readily_in_a_drawing(alone: list[float], drawn: list[bool]) -> None:
-    head = {"dense": np.eye(2, 11, dtype=np.float32)[::-1]}
-    bias = {"dense": np.zeros(2, np.float32)}
+    layers = {
+        "dense": (
+            (np.zeros((3, 11), np.float32), np.zeros(3, np.float32)),
+            (np.eye(2, 3, dtype=np.float32), np.zeros(2, np.float32)),
+        )
+    }
+    gate = {"dense": np.eye(1, 12, dtype=np.float32)[0]}
     seen = np.square(np.array(alone, np.float32)).reshape(-1, 1)
-    heads = Drawn(head, bias, {}, Sparse(np.zeros(1, np.uint32), np.zeros(0, np.uint16), np.zeros(0, np.uint8)))
+    heads = Drawn(layers, gate, {}, Sparse(np.zeros(1, np.uint32), np.zeros(0, np.uint16), np.zeros(0, np.uint8)))
     assert heads.look(seen, None, np.zeros((len(alone), 10), np.float32)).flat.tolist() == drawn
 
 
 def test_what_is_not_drawn_keeps_its_logits() -> None:
-    stages = ("dense", "both")
-    head = {s: np.zeros((2, 1290), np.float32) for s in stages}
-    pair = {s: np.array([0.5, 2.0, -1.0], np.float32) for s in stages}
-    ties = Sparse(np.array([0, 1, 1], np.uint32), np.array([0], np.uint16), np.array([255], np.uint8))
-    drawn = Drawn(head, {s: np.zeros(2, np.float32) for s in stages}, pair, ties)
-    sketch = Sketch("both", np.array([[3.0], [3.0]], np.float32), np.array([True, False]))
+    pair = {"both": np.array([0.5, 2.0, -1.0], np.float32)}
+    ties = Sparse(np.array([0, 2, 2], np.uint32), np.array([0, 1], np.uint16), np.array([255, 51], np.uint8))
+    drawn = Drawn({}, {}, pair, ties)
+    chances = np.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], np.float32)
+    sketch = Sketch("both", np.log(chances), np.array([True, False]))
     logits = np.array([1.0, 1.0], np.float32)
-    assert drawn.corrected(sketch, 0, logits).tolist() == [0.5 + 6.0 - 1.0, 1.0]
+    named = 2.0 * np.log(0.5 + 0.2 * 0.25)
+    assert drawn.corrected(sketch, 0, logits) == pytest.approx([0.5 + named - 1.0, 1.0], abs=1e-4)
     assert drawn.corrected(sketch, 1, logits) is logits, "no drawn class for this noun"
     assert not drawn.knows(sketch, -1)

@@ -5,7 +5,7 @@
 
 Made phrases (calibrate.py), and phrases of the same forms that nothing in the picture answers, are put to the product's
 own proposals (pools.py) of photographs and of drawings, by the product's own code, with heads that have not seen the
-picture's half of the pictures (`train.py --leave-out`).
+picture's half of the pictures (`--leave-out`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from sklearn.metrics import roc_auc_score
 from train import canonical
 
 from maskwright.finding.phrases import look, parse, score_attributes
-from maskwright.finding.phrases.combining import LOWEST, combined
+from maskwright.finding.phrases.combining import combined, signs, whole_sums
 from maskwright.models.rankers.lite import CROPPED, LiteRanker
 from maskwright.models.rankers.lite_drawn import Drawn
 from maskwright.models.rankers.lite_heads import Heads
 from maskwright.models.rankers.lite_kin import Kin
 from maskwright.models.rankers.lite_tables import read_tables
+from maskwright.models.rankers.lite_wholes import Wholes
 from maskwright.models.rankers.lite_words import Vocabulary
 from maskwright.values import Embedding, Image
 
@@ -39,7 +40,7 @@ COLOUR_TRUST = 0.75
 KINDS = ("relations", "ordinal", "sizes", "extremes", "positions", "parts", "colours")
 MOST = 3
 """Phrases of one kind a picture, so that pictures full of things do not outweigh the others."""
-NAMES = ("best_noun", "noun", *(f"has_{g}" for g in GROUPS), *GROUPS)
+NAMES = ("best_noun", "noun", "sum", *(f"has_{g}" for g in GROUPS), *GROUPS)
 
 
 class StoredRanker(LiteRanker):
@@ -49,7 +50,10 @@ class StoredRanker(LiteRanker):
         store = read_tables(tables)
         self.name, self.cropped = "lite", CROPPED
         self._heads, self.vocabulary = Heads.of(store), Vocabulary.of(store)
-        self._drawn, self._kin = Drawn.of(store), Kin.of(store)
+        self._drawn, self._wholes, self._kin = Drawn.of(store), Wholes.of(store), Kin.of(store)
+
+    def wholes(self, looks, facts) -> NDArray[np.float32]:
+        return self._wholes.expected(looks, facts)
 
     def kin(self, dense, masks) -> NDArray[np.float32]:
         return self._kin.chances(dense, masks)
@@ -86,19 +90,16 @@ def named(region, picture) -> str:
 
 
 def facts(ranker: LiteRanker, seen: Embedding, scene, phrase) -> list[float]:
-    """What NAMES says: the best noun anywhere, that of the likeliest region, and for each group of attributes whether
-    it was said and how well that region fits."""
+    """What NAMES says; 0 for what the phrase does not say."""
     ranking = ranker.rank(seen, phrase.queries)
-    scores = score_attributes(scene, phrase, dict(zip(phrase.queries, ranking.probabilities)))
+    scores = score_attributes(scene, phrase, dict(zip(phrase.queries, ranking.probabilities)), ranking.wholes)
     noun = ranking.logits[0].astype(float)
-    best = int(combined(noun, scores).argmax())
-    fits = [max(float(scores.groups[g][best]), LOWEST) if g in scores.groups else 0.0 for g in GROUPS]
-    has = [float(g in scores.groups) for g in GROUPS]
-    return [max(noun.max(), LOWEST), max(noun[best], LOWEST), *has, *fits]
+    found = signs(noun, scores, whole_sums(combined(noun, scores), ranking.wholes))
+    return [found.get(name, 0.0) for name in NAMES]
 
 
 def gather(args) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Facts (R, 8), whether nothing answers (R,), whether it is a photograph (R,), and the picture (R,)."""
+    """Facts (R, 9), whether nothing answers (R,), whether it is a photograph (R,), and the picture (R,)."""
     store = np.load(args.pools)
     keys = {k.rsplit("/", 1)[0] for k in store.files}
     rankers = [StoredRanker(path) for path in args.tables]
@@ -122,6 +123,8 @@ def gather(args) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         scene, ranker = look(image, masks), rankers[half_of(picture.key)]
         data = {k: part[k].astype(np.float32) for k in ("dense", "crop", "shape")}
         data["kin"] = ranker.kin(data["dense"], masks)
+        looks, near = (store[f"{picture.key}/{k}"].astype(np.float32) for k in ("looks", "facts"))
+        data["wholes"] = ranker.wholes(looks, near)
         seen = Embedding("ranker:lite", image.sha256, image.size, data)
         for text, right in asked:
             phrase = parse(text)
@@ -141,7 +144,7 @@ def main() -> None:
     for name in ("data", "shared", "pools", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument(
-        "--tables", type=Path, nargs=2, required=True, help="of train.py and drawn.py, --leave-out 0 and 1"
+        "--tables", type=Path, nargs=2, required=True, help="of train.py, drawn.py and wholes.py, --leave-out 0 and 1"
     )
     parser.add_argument("--drawn", type=int, default=100)
     X, absent, photo, picture = gather(parser.parse_args())

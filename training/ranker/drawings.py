@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from icons import Icon, family_of, icons, named_by
 from numpy.typing import NDArray
-from pictures import samples, sources, thing_of
+from pictures import Picture, Region, samples, sources, thing_of
 from samples import Scene
 
 from maskwright.models.rankers import lite_features as lf
@@ -24,6 +25,8 @@ from maskwright.models.weights import onnx_session
 
 EACH, SHEET, SMALLEST = 2, 4, 60
 """How often each drawing is shown (pictograms once), how many on a sheet, and the fewest pixels that are seen of it."""
+LARGEST = (0.3, 0.75)
+"""How long the things on a sheet are at most, as shares of it, for wholes.py."""
 RECOLOURED, INKED, ROUGH = 0.5, 0.12, 0.5
 """Shares of drawings in other colours, of sheets of which only the lines are left, and of sheets with a rough ground."""
 
@@ -70,8 +73,8 @@ def recoloured(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     return np.clip(colour * (0.4 + 0.9 * light), 0, 255).astype(np.uint8)
 
 
-def sheet_of(chosen: list[Drawing | Icon], rng: np.random.Generator) -> Scene:
-    """The drawings on one sheet; its masks are in their order."""
+def sheet_of(chosen: list[Drawing | Icon], rng: np.random.Generator, largest: float = 0.75) -> Scene:
+    """The drawings on one sheet, each at most that share of it long; its masks are in their order."""
     scene = samples.paper(rng)
     scene.masks, scene.kinds, scene.areas = [], [], []
     if rng.random() < ROUGH:
@@ -81,10 +84,21 @@ def sheet_of(chosen: list[Drawing | Icon], rng: np.random.Generator) -> Scene:
     for drawing in chosen:
         rgb, mask = sources.straight(drawing.rgba(rng))
         rgb = recoloured(rgb, rng) if rng.random() < RECOLOURED else rgb
-        samples.stamp(scene, Scene(rgb, [mask], ["drawing"], np.ones(mask.shape, np.float32), []), rng)
+        samples.stamp(scene, Scene(rgb, [mask], ["drawing"], np.ones(mask.shape, np.float32), []), rng, largest)
     if rng.random() < INKED:
         scene.rgb = samples.inked(scene.rgb, rng)
     return scene
+
+
+def sheets(root: Path, count: int) -> Iterator[Picture]:
+    """Sheets of a few to many drawings of all sets, as pictures."""
+    drawings = named(root)
+    for number in range(count):
+        rng = np.random.default_rng((79, number))
+        chosen = [drawings[i] for i in rng.choice(len(drawings), rng.integers(3, 10), replace=False)]
+        scene = sheet_of(chosen, rng, rng.choice(LARGEST))
+        regions = tuple(Region(d.noun, m) for d, m in zip(chosen, scene.masks))
+        yield Picture(f"drawn_sheet_{number:04d}", "drawn", Path(), regions, drawn=scene.rgb)
 
 
 def showing(drawings: list[Drawing | Icon], net_file: Path, shown: int) -> dict[str, list]:

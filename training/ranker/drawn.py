@@ -1,10 +1,11 @@
 """Fit the heads for drawings and add them to the tables.
 
     python training/ranker/drawn.py --drawings drawings.npz --features features.npz --vocabulary vocabulary.npz \\
-        --classes imagenet_class_index.json --tables ranker_lite.safetensors
+        --classes imagenet_class_index.json --pools pools.npz --tables ranker_lite.safetensors
 
-Regions of photographs are examples of none of its classes. How much it has to say beside the other heads is fitted on
-the drawings of each family of sets, by heads that were learned from the others; the printed figures are such.
+Two layers tell the drawn classes apart, and from proposals that are no whole drawing; a line tells drawings from
+regions of photographs. How much the former have to say beside the other heads is fitted on the drawings of some
+families of sets, by layers that were learned from the others; the printed figures are such.
 """
 
 from __future__ import annotations
@@ -13,30 +14,39 @@ import argparse
 import json
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from affinity import Affinities
 from icons import family_of
 from numpy.typing import NDArray
-from pictures import DRAWN_BY_HALF
-from scipy.sparse import csr_matrix
+from pictures import DRAWN_BY_HALF, half_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from train import HERE, RIDGE, load_regions, write_safetensors
+from torch import nn
+from train import HERE, load_regions, write_safetensors
+from wholes import raw
 
-from maskwright.models.rankers.lite_drawn import FLAT
-from maskwright.models.rankers.lite_heads import SHAPE_SCALE, STAGES, Heads
+from maskwright.models.rankers.lite_drawn import log_chance
+from maskwright.models.rankers.lite_heads import STAGES, Heads, log_softmax, rooted
 from maskwright.models.rankers.lite_tables import read_tables
-from maskwright.models.rankers.lite_words import Vocabulary
+from maskwright.models.rankers.lite_words import Sparse, Vocabulary
+
+Layers = list[tuple[NDArray, NDArray]]
 
 FEWEST = 3
 """Drawings that a noun needs for a class of its own."""
-PHOTOGRAPH = 0.1
-"""Weight of a region of a photograph beside a drawing."""
+WIDTH, DROPPED, SMOOTHED = 512, (0.2, 0.7), 0.05
+ROUNDS, BATCH, RATE, DECAY = 15, 256, 2e-3, 0.1
 GATE_RIDGE = 3.0
+FOLDS = (
+    ("fluent", "fxemoji"), ("pictograms", "streamline-emojis"), ("noto", "openmoji"), ("emojione", "twemoji"),
+)  # fmt: skip
+"""Families of sets that are asked about together, by heads learned from the rest."""
+FRAGMENT = 0.3
+"""A proposal is no whole drawing when it overlaps with each by less than this."""
 ABSENT = 4
 """Absent nouns asked for each sheet."""
 
@@ -50,8 +60,17 @@ class Seen:
     shape: NDArray
 
     def rows(self, stage: str) -> NDArray:
-        block = self.dense if stage == "dense" else self.crop
-        return np.concatenate([np.sqrt(np.maximum(block, 0)), self.shape * SHAPE_SCALE], axis=1).astype(np.float64)
+        return rooted(self.dense, None if stage == "dense" else self.crop, self.shape)
+
+
+def fragments(path: Path, leave_out: int | None) -> Seen:
+    """The proposals on drawn sheets that are no whole drawing, of all sheets or of those that are not in one half."""
+    store = np.load(path)
+    keys = sorted({k.rsplit("/", 1)[0] for k in store.files if k.startswith("drawn")})
+    keys = [key for key in keys if half_of(key) != leave_out and f"{key}/crop" in store]
+    kept = {key: store[f"{key}/whole"] < FRAGMENT for key in keys}
+    parts = [np.concatenate([store[f"{k}/{part}"][kept[k]] for k in keys]) for part in ("dense", "crop", "shape")]
+    return Seen(*(part.astype(np.float32) for part in parts))
 
 
 def classes_of(store) -> list[str]:
@@ -60,44 +79,44 @@ def classes_of(store) -> list[str]:
     return sorted(str(n) for n, k in Counter(n for n, _, _ in kinds).items() if k >= FEWEST)
 
 
-@dataclass
-class Sums:
-    """What ridge regression needs to know of rows X (N, d) and their targets Y (N, L)."""
-
-    count: float
-    total: NDArray
-    squares: NDArray
-    products: NDArray
-    targets: NDArray
-    crossed: NDArray
-
-    @classmethod
-    def of(cls, X: NDArray, Y: NDArray) -> Sums:
-        return cls(len(X), X.sum(0), (X**2).sum(0), X.T @ X, Y.sum(0), X.T @ Y)
-
-    def plus(self, other: Sums, share: float) -> Sums:
-        """The sums with `share` of another's."""
-        mine, others = vars(self).values(), vars(other).values()
-        return Sums(*(a + share * b for a, b in zip(mine, others, strict=True)))
+def gate_of(drawings: NDArray, photos: NDArray) -> NDArray:
+    """Ridge weights, and last the offset, of being drawn."""
+    X = np.concatenate([drawings, photos]).astype(np.float64)
+    y = np.arange(len(X)) < len(drawings)
+    mean, scale = X.mean(0), (X.std(0) + 1e-2) * np.sqrt(X.shape[1])
+    Z = (X - mean) / scale
+    weights = np.linalg.solve(Z.T @ Z + GATE_RIDGE * np.eye(Z.shape[1]), Z.T @ (y - y.mean())) / scale
+    return np.append(weights, y.mean() - mean @ weights).astype(np.float32)
 
 
-def learned(drawings: Sums, photos: Sums) -> tuple[NDArray, NDArray]:
-    """(matrix, bias) of the drawn classes and, last, of being drawn at all."""
-    both = drawings.plus(photos, 1.0)
-    mean = both.total / both.count
-    scale = (np.sqrt(both.squares / both.count - mean**2) + 1e-2) * np.sqrt(len(mean))
+def learned(X: NDArray, y: NDArray, none: NDArray, classes: int) -> Layers:
+    """Weight and bias of each layer, for raw inputs: which of the drawn classes a row is; the rows of `none` are of
+    one class more, the last."""
+    torch.manual_seed(0)
+    X, y = np.concatenate([X, none]), np.concatenate([y, np.full(len(none), classes)])
+    mean, spread = X.mean(0), X.std(0) + 1e-2
+    inputs, answer = torch.from_numpy((X - mean) / spread), torch.from_numpy(y)
+    hidden, last = nn.Linear(X.shape[1], WIDTH), nn.Linear(WIDTH, classes + 1)
+    net = nn.Sequential(nn.Dropout(DROPPED[0]), hidden, nn.ReLU(), nn.Dropout(DROPPED[1]), last)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+    steps = ROUNDS * len(X) // BATCH
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps + 1)
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        rows = torch.from_numpy(rng.choice(len(X), BATCH, replace=False))
+        loss = nn.functional.cross_entropy(net(inputs[rows]), answer[rows], label_smoothing=SMOOTHED)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (hidden, last)]
+    return [raw(*layers[0], mean, spread), layers[1]]
 
-    def solved(sums: Sums, strength: float) -> tuple[NDArray, NDArray]:
-        base, off = sums.targets / sums.count, np.outer(mean, sums.total)
-        A = (sums.products - off - off.T + sums.count * np.outer(mean, mean)) / np.outer(scale, scale)
-        A[np.diag_indices_from(A)] += strength
-        W = np.linalg.solve(A, (sums.crossed - np.outer(sums.total, base)) / scale[:, None]) / scale[:, None]
-        return W, base - mean @ W
 
-    W, b = solved(drawings.plus(photos, PHOTOGRAPH), RIDGE)
-    is_drawn = replace(both, targets=np.array([drawings.count]), crossed=drawings.total[:, None])
-    gate, at = solved(is_drawn, GATE_RIDGE)
-    return np.concatenate([W, gate], axis=1), np.concatenate([b, at])
+def logs_of(X: NDArray, layers: Layers) -> NDArray:
+    """(N, L + 1) log chances of the drawn classes and of none."""
+    (first, bias), (last, offset) = layers
+    return log_softmax(np.maximum(X @ first.T + bias, 0) @ last.T + offset)
 
 
 def asked_of(noun: NDArray, sheet: NDArray, names: list[str]) -> list[tuple[str, NDArray]]:
@@ -109,12 +128,6 @@ def asked_of(noun: NDArray, sheet: NDArray, names: list[str]) -> list[tuple[str,
         absent = [n for n in rng.choice(names, 2 * ABSENT, replace=False) if n not in here][:ABSENT]
         out += [(name, rows) for name in (*sorted(here), *absent)]
     return out
-
-
-def said(scores: NDArray, ties: csr_matrix, row: int) -> NDArray:
-    """(N,) what the drawn classes say for the noun of this row."""
-    tie = ties[row]
-    return (scores[:, tie.indices] * tie.data).max(axis=1)
 
 
 def figures(chances: dict[str, NDArray], asked, noun: NDArray) -> str:
@@ -130,9 +143,10 @@ def figures(chances: dict[str, NDArray], asked, noun: NDArray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("drawings", "features", "vocabulary", "classes", "tables"):
+    for name in ("drawings", "features", "vocabulary", "classes", "pools", "tables"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--leave-out", type=int, choices=(0, 1), help="a half of the pictures, for abstain.py")
+    parser.add_argument("--weighed-by", type=Path, help="tables whose weights to take instead of fitting them")
     args = parser.parse_args()
     regions, loaded = load_regions(args.features, args.leave_out), np.load(args.drawings)
     family = np.array([family_of(str(origin)) for origin in loaded["set"]])
@@ -140,44 +154,49 @@ def main() -> None:
     store, family = {k: loaded[k][kept] for k in loaded.files}, family[kept]
     mine = Seen(*(store[k].astype(np.float32) for k in ("dense", "crop", "shape")))
     photos = Seen(regions.dense, regions.crop, regions.shape)
-    noun, sheet = store["noun"], store["sheet"]
+    rest, noun, sheet = fragments(args.pools, args.leave_out), store["noun"], store["sheet"]
     classes = [n for n in classes_of(loaded) if n in noun]
-    Y = np.array([[n == c for c in classes] for n in noun], dtype=np.float64)
     wnids = sorted(w for w, _ in json.loads(args.classes.read_text()).values())
     concepts = tomllib.loads((HERE / "concepts.toml").read_text())
-    _, ties, _ = Affinities(np.load(args.vocabulary), [int(w[1:]) for w in wnids], classes, concepts).tables()
+    _, tied, _ = Affinities(np.load(args.vocabulary), [int(w[1:]) for w in wnids], classes, concepts).tables()
+    shares = (tied.data * 255).round().astype(np.uint8)
+    ties = Sparse(tied.indptr.astype(np.uint32), tied.indices.astype(np.uint16), shares)
     tables = read_tables(args.tables)
     heads, words = Heads.of(tables), Vocabulary.of(tables)
-    names = [c for c in classes if words.row(c) >= 0 and ties[words.row(c)].nnz]
+    names = [c for c in classes if words.row(c) >= 0 and ties.row(words.row(c))[0].size]
     asked = asked_of(noun, sheet, names)
+    answer = np.array([classes.index(n) if n in classes else -1 for n in noun])
+    fold, taught = np.array([FOLDS.index(next(f for f in FOLDS if name in f)) for name in family]), answer >= 0
     out: dict[str, NDArray] = {}
     for stage in STAGES:
-        X, others = mine.rows(stage), photos.rows(stage)
-        none = Sums.of(others, np.zeros((len(others), Y.shape[1])))
-        parts = {name: Sums.of(X[family == name], Y[family == name]) for name in np.unique(family)}
-        whole = reduce(lambda a, b: a.plus(b, 1.0), parts.values())
-        scores, flat = np.zeros(Y.shape), np.zeros(len(X))
-        for name, part in parts.items():
-            W, b = learned(whole.plus(part, -1.0), none)
-            found = X[family == name] @ W + b
-            scores[family == name], flat[family == name] = found[:, :-1], found[:, -1]
+        X, none = mine.rows(stage), rest.rows(stage)
+        layers = learned(X[taught], answer[taught], none, len(classes))
+        out[f"{stage}_drawn_gate"] = gate_of(X, photos.rows(stage))
+        for i, (weight, bias) in enumerate(layers):
+            out[f"{stage}_drawn_{i}_weight"], out[f"{stage}_drawn_{i}_bias"] = weight.astype(np.float16), bias
+        if args.weighed_by:
+            out[f"{stage}_drawn_pair"] = read_tables(args.weighed_by)[f"{stage}_drawn_pair"]
+            continue
+        logs = np.zeros((len(X), len(classes) + 1), np.float32)
+        for number in np.unique(fold):
+            known = taught & (fold != number)
+            logs[fold == number] = logs_of(X[fold == number], learned(X[known], answer[known], none, len(classes)))
         evidence = heads.look(mine.dense, None if stage == "dense" else mine.crop, mine.shape)
         before = {n: heads.score(evidence, words.row(n), words) for n in names}
-        own = {n: said(scores, ties, words.row(n)) for n in names}
+        own = {n: log_chance(logs, *ties.row(words.row(n))) for n in names}
         facts = np.concatenate([np.stack([before[n][rows], own[n][rows]], axis=1) for n, rows in asked])
         right = np.concatenate([noun[rows] == n for n, rows in asked])
         model = LogisticRegression(C=10).fit(facts, right)
         pair = np.array([*model.coef_[0], model.intercept_[0]], np.float32)
         after = {n: pair[0] * before[n] + pair[1] * own[n] + pair[2] for n in names}
+        print(f"{stage}: of {taught.sum()}, {np.mean(logs[taught].argmax(1) == answer[taught]):.3f} named rightly")
         print(stage, "without:", figures(before, asked, noun))
-        print(stage, "with:", figures(after, asked, noun), "weights", pair.round(2), "drawn", (flat > FLAT).mean())
-        W, b = learned(whole, none)
-        out |= {f"{stage}_drawn_head": W.T.astype(np.float16), f"{stage}_drawn_bias": b.astype(np.float32)}
+        print(stage, "with:", figures(after, asked, noun), "weights", pair.round(2))
         out[f"{stage}_drawn_pair"] = pair
     out["drawn_classes"] = np.frombuffer("\n".join(classes).encode(), np.uint8)
-    out["drawn_ptr"], out["drawn_col"] = ties.indptr.astype(np.uint32), ties.indices.astype(np.uint16)
-    out["drawn_val"] = (ties.data * 255).round().astype(np.uint8)
-    write_safetensors(args.tables, {k: np.ascontiguousarray(v) for k, v in {**tables, **out}.items()})
+    out |= {"drawn_ptr": ties.ptr, "drawn_col": ties.col, "drawn_val": ties.val}
+    kept = {name: value for name, value in tables.items() if "drawn" not in name}
+    write_safetensors(args.tables, {k: np.ascontiguousarray(v) for k, v in {**kept, **out}.items()})
     print(len(classes), "drawn classes;", args.tables, args.tables.stat().st_size, "bytes")
 
 

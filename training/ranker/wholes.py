@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pictures import half_of
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from train import write_safetensors
@@ -42,10 +43,12 @@ class Network(nn.Module):
         return self.layers[3](row)[:, 0]
 
 
-def gather(path: Path) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
-    """Looks, facts, best overlap, the picture's number, and whether it is a photograph, of every proposal."""
+def gather(path: Path, leave_out: int | None) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+    """Looks, facts, best overlap, the picture's number, and whether it is a photograph, of every proposal; of all
+    pictures or of those that are not in one half."""
     store = np.load(path)
     keys = sorted({k.rsplit("/", 1)[0] for k in store.files})
+    keys = [key for key in keys if half_of(key) != leave_out]
     parts = [np.concatenate([store[f"{key}/{part}"] for key in keys]) for part in ("looks", "facts", "whole")]
     counts = [len(store[f"{key}/whole"]) for key in keys]
     photo = np.repeat([not key.startswith("drawn") for key in keys], counts)
@@ -93,16 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("pools", "tables"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--leave-out", type=int, choices=(0, 1), help="a half of the pictures, for abstain.py")
     args = parser.parse_args()
-    looks, facts, whole, picture, photo = gather(args.pools)
+    looks, facts, whole, picture, photo = gather(args.pools, args.leave_out)
     chances = np.zeros(len(whole))
-    for fold in range(FOLDS):
+    for fold in range(FOLDS if args.leave_out is None else 0):
         test = picture % FOLDS == fold
         part = Wholes.of(tables_of(learned(looks[~test], facts[~test], whole[~test])))
         chances[test] = part.expected(looks[test], facts[test])
     for name, mine in (("photographs", photo), ("drawings", ~photo)):
-        area = roc_auc_score(whole[mine] >= 0.5, chances[mine])
-        print(f"{name}: {mine.sum()} proposals, r {np.corrcoef(chances[mine], whole[mine])[0, 1]:.3f}, ROC {area:.3f}")
+        if chances.any():
+            alike, area = np.corrcoef(chances[mine], whole[mine])[0, 1], roc_auc_score(whole[mine] >= 0.5, chances[mine])
+            print(f"{name}: {mine.sum()} proposals, r {alike:.3f}, ROC {area:.3f}")
     kept = {name: np.ascontiguousarray(value) for name, value in read_tables(args.tables).items()}
     write_safetensors(args.tables, {**kept, **tables_of(learned(looks, facts, whole))})
     print(args.tables, args.tables.stat().st_size, "bytes")

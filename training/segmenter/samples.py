@@ -108,11 +108,11 @@ def put(scene: Scene, patch: np.ndarray, alpha: np.ndarray, kind: str) -> None:
     scene.weight[cv2.dilate(solid.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0] = 1.0
 
 
-def placing(mask: np.ndarray, h: int, w: int, rng: np.random.Generator) -> np.ndarray:
-    """A random affine map that puts an object into a scene of this size."""
+def placing(mask: np.ndarray, h: int, w: int, rng: np.random.Generator, largest: float = 0.75) -> np.ndarray:
+    """A random affine map that puts an object into a scene of this size, at most that share of it long."""
     ys, xs = np.nonzero(mask)
     span = max(np.ptp(ys), np.ptp(xs)) + 1
-    scale = np.exp(rng.uniform(np.log(0.12), np.log(0.75))) * max(h, w) / span
+    scale = np.exp(rng.uniform(np.log(0.12), np.log(largest))) * max(h, w) / span
     scale = min(scale, 2.5)
     angle = np.deg2rad(rng.normal(0, 12))
     a, b = scale * np.cos(angle), scale * np.sin(angle)
@@ -169,10 +169,10 @@ def shape(scene: Scene, donor: Scene, rng: np.random.Generator) -> None:
     put(scene, fill, outline(h, w, rng), "shape")
 
 
-def stamp(scene: Scene, cutout: Scene, rng: np.random.Generator) -> None:
+def stamp(scene: Scene, cutout: Scene, rng: np.random.Generator, largest: float = 0.75) -> None:
     """Lays a flat drawing on the scene, with the parts of it that are seen."""
     h, w = scene.rgb.shape[:2]
-    matrix = placing(cutout.masks[0], h, w, rng)
+    matrix = placing(cutout.masks[0], h, w, rng, largest)
     steep = 1 + float(np.hypot(*matrix[:, 0]))
 
     def laid(mask: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.finding.phrases import Scene, fit, parse, section_of
+from maskwright.finding.phrases.combining import LEAST
 from maskwright.values import Ranking
 
 Rank = Callable[[Sequence[str]], Ranking]
@@ -35,8 +36,6 @@ WHOLE_SIZE, WHOLE_QUALITY = 0.2, 2.0
 training pictures and by looking at the package's own samples."""
 NO_WHOLES = frozenset({"areas", "body"})
 """Sections of the noun table whose nouns are no whole things: the sky, a wall, a hand."""
-LEAST = 0.01
-"""Quality and wholeness at least, so that a sure noun can outweigh them."""
 SHARPNESS = 2.0
 """Exponent of the chances from which the overlap with the thing meant is expected: above 1, unlikely ones say less."""
 

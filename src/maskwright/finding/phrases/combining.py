@@ -19,7 +19,9 @@ from maskwright.finding.phrases.scene import Scene
 from maskwright.values import Ranking
 
 Floats = NDArray[np.float32]
-LOWEST = -6.0
+LOWEST, LOWEST_SUM = -6.0, -12.0
+LEAST = 0.01
+"""Wholeness and quality at least, so that a sure noun can outweigh them."""
 UNKNOWN_WEIGHT = 0.15
 """How much of the noun's say is left when nobody knows the noun."""
 UNKNOWN_NONE = 0.6
@@ -58,9 +60,9 @@ def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores, worth
         return Posterior(np.zeros(0, np.float32), 1.0, False, {"phrase": phrase.to_json(), "nouns": phrase.queries})
     known = bool(ranking.known[0]) or not phrase.noun
     logs = combined(head, attributes, 1.0 if known and phrase.noun else UNKNOWN_WEIGHT)
-    likeliest = int(np.argmax(logs))
-    drawn = ranking.drawn is not None and bool(ranking.drawn[likeliest])
-    none = none_chance(head, attributes, likeliest, drawn)
+    sums = whole_sums(logs, ranking.wholes)
+    drawn = ranking.drawn is not None and bool(ranking.drawn[int(np.argmax(sums))])
+    none = none_chance(signs(head, attributes, sums), drawn)
     none = none if known else max(none, UNKNOWN_NONE)
     if worth is not None:
         logs = logs + np.log(worth.astype(np.float64))
@@ -85,14 +87,30 @@ def combined(noun: NDArray[np.float64], attributes: AttributeScores, noun_weight
     return out
 
 
-def none_chance(noun: NDArray[np.float64], attributes: AttributeScores, best: int, drawn: bool = False) -> float:
-    """The chance that nothing fits; 0.5 is where one answerable phrase in twenty of those it was learned on is refused,
-    about photographs or, where the likeliest region is `drawn`, about drawings."""
-    k = calibration()["none_drawn" if drawn else "none"]
-    z = k["offset"] - math.log(k["cut"] / (1 - k["cut"]))
-    z += k["best_noun"] * max(float(noun.max()), LOWEST) + k["noun"] * max(float(noun[best]), LOWEST)
+def whole_sums(logs: NDArray[np.float64], wholes: Floats | None) -> NDArray[np.float64]:
+    """(K,) log scores of regions as whole things, where the ranker tells how whole they are."""
+    return logs if wholes is None else logs + np.log(np.maximum(wholes, LEAST).astype(np.float64))
+
+
+def signs(noun: NDArray[np.float64], attributes: AttributeScores, sums: NDArray[np.float64]) -> dict[str, float]:
+    """What tells whether anything fits: the best noun anywhere, and of the likeliest region its noun, its sum, and for
+    each group of attributes that it was said and how well it fits."""
+    best = int(np.argmax(sums))
+    found = {
+        "best_noun": max(float(noun.max()), LOWEST),
+        "noun": max(float(noun[best]), LOWEST),
+        "sum": max(float(sums[best]), LOWEST_SUM),
+    }
     for name, logs in attributes.groups.items():
-        z += k[f"has_{name}"] + k[name] * max(float(logs[best]), LOWEST)
+        found |= {f"has_{name}": 1.0, name: max(float(logs[best]), LOWEST)}
+    return found
+
+
+def none_chance(found: Mapping[str, float], drawn: bool = False) -> float:
+    """The chance that nothing fits, from `signs`; 0.5 is where one answerable phrase in twenty of those it was learned
+    on is refused, about photographs or, where the likeliest region is `drawn`, about drawings."""
+    k = calibration()["none_drawn" if drawn else "none"]
+    z = k["offset"] - math.log(k["cut"] / (1 - k["cut"])) + sum(k[name] * value for name, value in found.items())
     return 1 / (1 + math.exp(-z))
 
 

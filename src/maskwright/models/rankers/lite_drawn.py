@@ -9,51 +9,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.models.rankers.lite_heads import SHAPE_SCALE, STAGES
+from maskwright.models.rankers.lite_heads import STAGES, log_softmax, rooted
 from maskwright.models.rankers.lite_words import Sparse
 
 Floats = NDArray[np.float32]
+LAYERS = 2
+LEAST = 1e-6
 FLAT = 0.4
 """A region looks drawn where what is seen of it and of half of its picture's regions comes to more than this."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """One look at K regions: stage, learned scores (K, L), and which look drawn (K,)."""
+    """One look at K regions: stage, log chances of the drawn classes (K, L), and which look drawn (K,)."""
 
     stage: str
-    scores: Floats
+    logs: Floats
     flat: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """For each stage the learned head, whose last row tells drawings, and the logistic weights of what the other heads
-    say, of what this one says, and 1; ties link a noun's row to drawn classes."""
+    """For each stage two layers that tell the drawn classes apart, a row that tells drawings, and the logistic weights
+    of what the other heads say, of what these say, and 1; ties link a noun's row to drawn classes."""
 
-    head: Mapping[str, Floats]
-    bias: Mapping[str, Floats]
+    layers: Mapping[str, tuple[tuple[Floats, Floats], ...]]
+    gate: Mapping[str, Floats]
     pair: Mapping[str, Floats]
     ties: Sparse
 
     @classmethod
     def of(cls, store: Mapping[str, NDArray[Any]]) -> Drawn:
         """From the arrays of the tables file."""
-        head, bias, pair = (
-            {s: store[f"{s}_drawn_{name}"].astype(np.float32) for s in STAGES} for name in ("head", "bias", "pair")
-        )
-        ptr, col, val = (np.asarray(store[f"drawn_{part}"]) for part in ("ptr", "col", "val"))
-        return cls(head, bias, pair, Sparse(ptr, col, val))
+        arrays = {name: np.asarray(value) for name, value in store.items() if "drawn" in name}
+        rows = {name: value.astype(np.float32) for name, value in arrays.items() if name.split("_")[0] in STAGES}
+        names = {s: [f"{s}_drawn_{i}" for i in range(LAYERS)] for s in STAGES}
+        layers = {s: tuple((rows[f"{n}_weight"], rows[f"{n}_bias"]) for n in names[s]) for s in STAGES}
+        gate, pair = ({s: rows[f"{s}_drawn_{name}"] for s in STAGES} for name in ("gate", "pair"))
+        return cls(layers, gate, pair, Sparse(arrays["drawn_ptr"], arrays["drawn_col"], arrays["drawn_val"]))
 
     def look(self, dense: Floats, crop: Floats | None, shape: Floats) -> Sketch:
-        """From (K, 1280) features of the one pass or, when given, of the regions' own crops alone."""
-        stage = STAGES[0 if crop is None else 1]
-        seen = np.sqrt(np.maximum(dense if crop is None else crop, 0))
-        row = np.concatenate([seen, shape * np.float32(SHAPE_SCALE)], axis=1)
-        found = row @ self.head[stage].T + self.bias[stage]
-        alone = found[:, -1]
+        """From (K, 1280) features of the one pass and, when given, of the regions' own crops."""
+        stage, row = STAGES[crop is not None], rooted(dense, crop, shape)
+        alone = row @ self.gate[stage][:-1] + self.gate[stage][-1]
         around = np.median(alone) if len(alone) else np.float32(0)
-        return Sketch(stage, found[:, :-1], (alone + around) / 2 > FLAT)
+        (first, bias), (last, offset) = self.layers[stage]
+        logs = log_softmax(np.maximum(row @ first.T + bias, 0) @ last.T + offset)
+        return Sketch(stage, logs, (alone + around) / 2 > FLAT)
 
     def knows(self, sketch: Sketch, row: int) -> bool:
         """Whether something looks drawn and the noun of this row is among the drawn classes."""
@@ -63,7 +65,12 @@ class Drawn:
         """The (K,) logits of the other heads, changed where a region looks drawn."""
         if not self.knows(sketch, row):
             return logits
-        columns, weights = self.ties.row(row)
         others, own, offset = self.pair[sketch.stage]
-        drawn = others * logits + own * (sketch.scores[:, columns] * weights).max(axis=1) + offset
+        drawn = others * logits + own * log_chance(sketch.logs, *self.ties.row(row)) + offset
         return np.asarray(np.where(sketch.flat, drawn, logits), dtype=np.float32)
+
+
+def log_chance(logs: Floats, columns: NDArray[np.uint16], weights: Floats) -> Floats:
+    """(K,) log of the classes' chances (K, L), summed by their weights."""
+    out: Floats = np.log(np.exp(logs[:, columns]) @ weights + LEAST)
+    return out

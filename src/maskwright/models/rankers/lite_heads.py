@@ -55,10 +55,9 @@ class Heads:
         """Evidence from (K, 1280) features of the one pass and, when given, of the regions' own crops."""
         blocks = [dense] if crop is None else [dense, crop]
         stage = STAGES[len(blocks) - 1]
-        logs = [_log_softmax((b @ self.fc_weight.T + self.fc_bias) / np.float32(self.temperature)) for b in blocks]
+        logs = [log_softmax((b @ self.fc_weight.T + self.fc_bias) / np.float32(self.temperature)) for b in blocks]
         mean = np.exp(np.mean(logs, axis=0))
-        rooted = [np.sqrt(np.maximum(b, 0)) for b in blocks]
-        row = np.concatenate([*rooted, shape * np.float32(SHAPE_SCALE)], axis=1)
+        row = rooted(dense, crop, shape)
         scores = row @ self.head[stage].T + self.bias[stage]
         looks = row @ self.looks[stage][:-1] + self.looks[stage][-1]
         return Evidence(stage, mean / mean.sum(axis=1, keepdims=True), scores[:, :-1], scores[:, -1], looks)
@@ -86,6 +85,14 @@ class Heads:
         return np.asarray(-2.0 + 0.5 * np.clip(evidence.whole, 0, 1), dtype=np.float32)
 
 
-def _log_softmax(z: Floats) -> Floats:
+def rooted(dense: Floats, crop: Floats | None, shape: Floats) -> Floats:
+    """What the learned heads read: roots of the (K, 1280) features, and the facts of the shape."""
+    blocks = [dense] if crop is None else [dense, crop]
+    roots = [np.sqrt(np.maximum(block, 0)) for block in blocks]
+    return np.concatenate([*roots, shape * np.float32(SHAPE_SCALE)], axis=1)
+
+
+def log_softmax(z: Floats) -> Floats:
+    """Logarithms of the chances of each row's classes."""
     z = z - z.max(axis=1, keepdims=True)
     return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)), dtype=np.float32)
