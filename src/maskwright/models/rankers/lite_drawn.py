@@ -70,7 +70,7 @@ class Drawn:
         return np.asarray(np.where(sketch.flat, drawn, logits), dtype=np.float32)
 
 
-def log_chance(logs: Floats, columns: NDArray[np.uint16], weights: Floats) -> Floats:
+def log_chance(logs: Floats, columns: NDArray[np.int64], weights: Floats) -> Floats:
     """(K,) log of the classes' chances (K, L), summed by their weights."""
     out: Floats = np.log(np.exp(logs[:, columns]) @ weights + LEAST)
     return out
