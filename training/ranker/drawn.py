@@ -89,11 +89,19 @@ def gate_of(drawings: NDArray, photos: NDArray) -> NDArray:
     return np.append(weights, y.mean() - mean @ weights).astype(np.float32)
 
 
+def evened(y: NDArray) -> NDArray:
+    """How often each row is drawn: classes with many examples by the root of their number."""
+    share = 1 / np.sqrt(np.bincount(y))[y]
+    return share / share.sum()
+
+
 def learned(X: NDArray, y: NDArray, none: NDArray, classes: int) -> Layers:
     """Weight and bias of each layer, for raw inputs: which of the drawn classes a row is; the rows of `none` are of
     one class more, the last."""
     torch.manual_seed(0)
+    share = evened(y)
     X, y = np.concatenate([X, none]), np.concatenate([y, np.full(len(none), classes)])
+    upto = np.cumsum(np.concatenate([share * len(share), np.ones(len(none))]))
     mean, spread = X.mean(0), X.std(0) + 1e-2
     inputs, answer = torch.from_numpy((X - mean) / spread), torch.from_numpy(y)
     hidden, last = nn.Linear(X.shape[1], WIDTH), nn.Linear(WIDTH, classes + 1)
@@ -103,7 +111,7 @@ def learned(X: NDArray, y: NDArray, none: NDArray, classes: int) -> Layers:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps + 1)
     rng = np.random.default_rng(0)
     for _ in range(steps):
-        rows = torch.from_numpy(rng.choice(len(X), BATCH, replace=False))
+        rows = torch.from_numpy(np.searchsorted(upto / upto[-1], rng.random(BATCH)))
         loss = nn.functional.cross_entropy(net(inputs[rows]), answer[rows], label_smoothing=SMOOTHED)
         optimiser.zero_grad()
         loss.backward()
