@@ -30,10 +30,11 @@ class Sketch:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """For each stage two layers that tell the drawn classes apart, a row that tells drawings, and the logistic weights
-    of what the other heads say, of what these say, and 1; ties link a noun's row to drawn classes."""
+    """For each stage two layers that tell the drawn classes apart (weights kept at half precision, for memory), a row
+    that tells drawings, and the logistic weights of what the other heads say, of what these say, and 1; ties link a
+    noun's row to drawn classes."""
 
-    layers: Mapping[str, tuple[tuple[Floats, Floats], ...]]
+    layers: Mapping[str, tuple[tuple[NDArray[np.floating[Any]], Floats], ...]]
     gate: Mapping[str, Floats]
     pair: Mapping[str, Floats]
     ties: Sparse
@@ -42,9 +43,10 @@ class Drawn:
     def of(cls, store: Mapping[str, NDArray[Any]]) -> Drawn:
         """From the arrays of the tables file."""
         arrays = {name: np.asarray(value) for name, value in store.items() if "drawn" in name}
-        rows = {name: value.astype(np.float32) for name, value in arrays.items() if name.split("_")[0] in STAGES}
+        small = (name for name in arrays if name.split("_")[0] in STAGES and not name.endswith("weight"))
+        rows = {name: arrays[name].astype(np.float32) for name in small}
         names = {s: [f"{s}_drawn_{i}" for i in range(LAYERS)] for s in STAGES}
-        layers = {s: tuple((rows[f"{n}_weight"], rows[f"{n}_bias"]) for n in names[s]) for s in STAGES}
+        layers = {s: tuple((arrays[f"{n}_weight"], rows[f"{n}_bias"]) for n in names[s]) for s in STAGES}
         gate, pair = ({s: rows[f"{s}_drawn_{name}"] for s in STAGES} for name in ("gate", "pair"))
         return cls(layers, gate, pair, Sparse(arrays["drawn_ptr"], arrays["drawn_col"], arrays["drawn_val"]))
 
@@ -54,7 +56,8 @@ class Drawn:
         alone = row @ self.gate[stage][:-1] + self.gate[stage][-1]
         around = np.median(alone) if len(alone) else np.float32(0)
         (first, bias), (last, offset) = self.layers[stage]
-        logs = log_softmax(np.maximum(row @ first.T + bias, 0) @ last.T + offset)
+        hidden = np.maximum(row @ first.T.astype(np.float32) + bias, 0)
+        logs = log_softmax(hidden @ last.T.astype(np.float32) + offset)
         return Sketch(stage, logs, (alone + around) / 2 > FLAT)
 
     def knows(self, sketch: Sketch, row: int) -> bool:
