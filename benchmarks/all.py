@@ -63,14 +63,21 @@ def check() -> int:
         bad.append(f"{INDEX.name} is not what the pages say: run benchmarks/all.py --gather")
     scripts = {path.stem: path.read_text(encoding="utf-8") for path in HERE.glob("*.py")}
     uses = re.compile(rf"^ *(?:from|import) ({'|'.join(ALONE)})\b", re.MULTILINE)
-    bad += [f"{who}.py uses {used}.py: ALONE must not name it" for who, text in scripts.items() for used in uses.findall(text)]
+    bad += [
+        f"{who}.py uses {used}.py: ALONE must not name it"
+        for who, text in scripts.items()
+        for used in uses.findall(text)
+    ]
     for name, words in QUICK.items():
         with tempfile.TemporaryDirectory() as pages:
             command = [sys.executable, str(HERE / f"{name}.py"), *words]
             done = subprocess.run(command, env=os.environ | {"BENCHMARK_PAGES": pages}, capture_output=True, text=True)
             if done.returncode or not (Path(pages) / f"{name}.json").exists():
                 bad.append(f"{name} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
-    print("\n".join(bad) or f"{len(QUICK)} benchmarks run; {len(goals.GOALS)} figures, {len(beside.PAIRS)} comparisons, all there")
+    print(
+        "\n".join(bad)
+        or f"{len(QUICK)} benchmarks run; {len(goals.GOALS)} figures, {len(beside.PAIRS)} comparisons, all there"
+    )
     return 1 if bad else 0
 
 

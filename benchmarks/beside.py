@@ -120,7 +120,9 @@ def table() -> str:
         f"{len(rows)} rows we are behind. A click on the merge tree costs next to nothing and gives half as much; the lanes"
         " of the studio give every click its turn, for which the tracking pays."
     )
-    return f"## Beside others\n\n{intro}\n\n{markdown(('what', 'other', 'ours', 'other', 'ours is', 'command'), rows)}\n"
+    return (
+        f"## Beside others\n\n{intro}\n\n{markdown(('what', 'other', 'ours', 'other', 'ours is', 'command'), rows)}\n"
+    )
 
 
 def _verdict(pair: Pair, ours: float, theirs: float, values: Any) -> str:

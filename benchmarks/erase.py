@@ -203,7 +203,9 @@ def ablation_tables(found: dict[str, Any]) -> str:
     keys = ("hole_psnr", "warping", "unlike")
     heads = ["anchor", "text", "scale", "hole PSNR", "warping", "unlike the first row"]
     rows = [[on(r["anchor"]), on(r["text"]), r["scale"] or "-", *(r[k] for k in keys)] for r in found["modes"]]
-    more = [[r["source"], r.get("cases", 0), *(r.get(k, r.get("skipped", "")) for k in keys)] for r in found["captions"]]
+    more = [
+        [r["source"], r.get("cases", 0), *(r.get(k, r.get("skipped", "")) for k in keys)] for r in found["captions"]
+    ]
     sources = table(["caption", "cases", "hole PSNR", "warping", "unlike the first row"], more)
     return table(heads, rows) + "\n\nAnchor and text on, scale 2, by who wrote the caption:\n\n" + sources
 

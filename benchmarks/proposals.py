@@ -67,9 +67,7 @@ def page(result: dict[str, Any]) -> str:
             + " | ".join(f"{row[c]:.0f}" if c in ("objects", "count") else f"{row[c]:.2f}" for c in columns)
             + " |"
         )
-    head = (
-        f"`python benchmarks/proposals.py --data DEV`, {result['machine']}, {result['date']}, commit {result['commit']}."
-    )
+    head = f"`python benchmarks/proposals.py --data DEV`, {result['machine']}, {result['date']}, commit {result['commit']}."
     return "\n".join(
         ["# Proposals of `lite`", "", head, "Share of objects with a proposal of at least that IoU.", "", *lines, ""]
     )

@@ -83,7 +83,5 @@ def write_page(name: str, title: str, body: str, values: Any) -> Path:
     at = provenance()
     about = f"Written by `python benchmarks/{name}.py` on {at['date']}, commit {at['commit']}, {at['machine']}."
     (PAGES / f"{name}.md").write_text(f"# {title}\n\n{about}\n\n{body.strip()}\n", encoding="utf-8")
-    (PAGES / f"{name}.json").write_text(
-        json.dumps({**at, "values": values}, indent=1) + "\n", encoding="utf-8"
-    )
+    (PAGES / f"{name}.json").write_text(json.dumps({**at, "values": values}, indent=1) + "\n", encoding="utf-8")
     return PAGES / f"{name}.md"

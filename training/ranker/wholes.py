@@ -106,7 +106,10 @@ def main() -> None:
         chances[test] = part.expected(looks[test], facts[test])
     for name, mine in (("photographs", photo), ("drawings", ~photo)):
         if chances.any():
-            alike, area = np.corrcoef(chances[mine], whole[mine])[0, 1], roc_auc_score(whole[mine] >= 0.5, chances[mine])
+            alike, area = (
+                np.corrcoef(chances[mine], whole[mine])[0, 1],
+                roc_auc_score(whole[mine] >= 0.5, chances[mine]),
+            )
             print(f"{name}: {mine.sum()} proposals, r {alike:.3f}, ROC {area:.3f}")
     kept = {name: np.ascontiguousarray(value) for name, value in read_tables(args.tables).items()}
     write_safetensors(args.tables, {**kept, **tables_of(learned(looks, facts, whole))})
