@@ -40,7 +40,7 @@ def running(root: Path) -> Iterator[tuple[str, Any]]:
         time.sleep(0.05)
     yield f"http://127.0.0.1:{port}", desk
     server.should_exit = True
-    thread.join(timeout=20)
+    thread.join(timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def page(chromium: Any, studio: tuple[str, Any]) -> Iterator[Any]:
     """A fresh visitor on the page."""
     context = chromium.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True, locale="en-US")
     tab = context.new_page()
-    tab.set_default_timeout(60_000)
+    tab.set_default_timeout(180_000)
     tab.goto(studio[0])
     tab.wait_for_selector("#mw-status span")
     yield tab

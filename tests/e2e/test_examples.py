@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "examples"
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda p: p.name)
 def test_example(path: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(path), str(tmp_path)], capture_output=True, text=True, timeout=280, cwd=tmp_path
+        [sys.executable, str(path), str(tmp_path)], capture_output=True, text=True, timeout=600, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()
@@ -28,7 +28,7 @@ def test_notebook(path: Path, tmp_path: Path) -> None:
     assert not [c for c in cells if c["outputs"] or c["execution_count"]], "strip the outputs"
     program = tmp_path / "cells.py"
     program.write_text("\n\n".join("".join(cell["source"]) for cell in cells), encoding="utf-8")
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=280, cwd=tmp_path)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=600, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "0 pixels outside the mask changed; closed mesh: True" in done.stdout
 

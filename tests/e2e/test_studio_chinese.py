@@ -33,7 +33,7 @@ def visitor(chromium: Any, studio: tuple[str, Any]) -> Iterator[Any]:
     """The page as a browser in Chinese shows it."""
     context = chromium.new_context(locale="zh-CN", viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(studio[0])
     page.wait_for_selector("#mw-status span")
     yield page

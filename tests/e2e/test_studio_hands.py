@@ -19,7 +19,7 @@ NOTE = ".toast-body"
 
 
 def _wait(page: Any, script: str, arg: Any = None) -> None:
-    page.wait_for_function(script, arg=arg, polling=50, timeout=120_000)
+    page.wait_for_function(script, arg=arg, polling=50, timeout=400_000)
 
 
 def _status(page: Any, part: str) -> str:
@@ -213,7 +213,7 @@ def test_sculpt_streams_its_rounds_and_each_is_taken_or_refused(
     _status(page, f"{rough.sum()} px")
     page.evaluate(NOTE_TURNS)
     _sculpt(page, 2)
-    page.wait_for_selector("#mw-turns input", timeout=60_000)
+    page.wait_for_selector("#mw-turns input", timeout=300_000)
     _wait(page, "() => /round 3/.test(document.querySelector('#mw-round').innerText)")
     _wait(page, "() => window.turnsSeen.at(-1) === 4")
     seen = page.evaluate("() => window.turnsSeen")
@@ -239,7 +239,7 @@ def test_stop_ends_sculpt_between_rounds(page: Any, studio: tuple[str, Any], tmp
     _import(page, tmp_path, rough)
     _status(page, f"{rough.sum()} px")
     _sculpt(page, 6)
-    page.wait_for_selector("#mw-turns input", timeout=60_000)
+    page.wait_for_selector("#mw-turns input", timeout=300_000)
     page.locator("#mw-sculpt-stop").click()
     _status(page, "Stopped")
     assert page.wait_for_selector(NOTE).inner_text().count("Stopped")
@@ -332,7 +332,7 @@ def _mask_size(status: str) -> int:
 def test_notes_are_in_chinese_for_a_chinese_visitor(chromium: Any, studio: tuple[str, Any], tmp_path: Path) -> None:
     context = chromium.new_context(locale="zh-CN", viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(studio[0])
     page.wait_for_selector("#mw-status span")
     page.locator("#mw-everything").click()

@@ -138,7 +138,7 @@ def test_the_json_interface_gives_the_same_mask_as_the_page(page: Any, studio: t
     _status(page, "quality")
     shown = open_mask(_download(page, tmp_path))
     [(x, y)] = next(s.board.thing.points for s in studio[1].sessions if s.board.thing.mask == shown)
-    with httpx.Client(base_url=studio[0] + "/api/v1", timeout=60) as client:
+    with httpx.Client(base_url=studio[0] + "/api/v1", timeout=600) as client:
         sid = client.post("/sessions").json()["session"]
         data = (Path(__file__).parents[2] / "src/maskwright/samples/coffee.jpg").read_bytes()
         sent = client.put(f"/sessions/{sid}/picture", files={"file": ("x.jpg", data)}).json()

@@ -50,7 +50,7 @@ def _frames(path: Path) -> list[np.ndarray[Any, Any]]:
 
 
 def _wait(page: Any, script: str, arg: Any = None) -> None:
-    page.wait_for_function(script, arg=arg, polling=100, timeout=120_000)
+    page.wait_for_function(script, arg=arg, polling=100, timeout=400_000)
 
 
 def _status(page: Any, part: str) -> None:
@@ -73,7 +73,7 @@ def _click(page: Any, element: str, x: float, y: float) -> None:
 
 
 def _download(page: Any, press: Any, folder: Path) -> Path:
-    with page.expect_download(timeout=120_000) as waiting:
+    with page.expect_download(timeout=400_000) as waiting:
         press.click()
     path = folder / waiting.value.suggested_filename
     waiting.value.save_as(path)
@@ -182,7 +182,7 @@ def test_a_lift_finishes_and_its_link_brings_the_result_back(
 
     other = chromium.new_context(locale="en-US", accept_downloads=True).new_page()
     other.goto(f"{studio[0]}/{link}")
-    other.wait_for_selector("#mw-lift-state [data-state=done]", timeout=120_000)
+    other.wait_for_selector("#mw-lift-state [data-state=done]", timeout=400_000)
     other.wait_for_selector("#mw-lift-report td")
     assert "yes" in other.locator("#mw-lift-report").inner_text()
     path = _download(other, other.locator("#mw-lift-files a").filter(has_text="KB").first, tmp_path)
@@ -203,9 +203,9 @@ def test_a_clip_is_marked_tracked_and_erased(
     _click(page, "mw-frame-picture", *(3 * v for v in _disc_at(0)))
     _wait(page, "() => document.querySelector('#mw-video-state').innerText.includes('px')")
     page.locator("#mw-track").click()
-    page.wait_for_selector("#mw-video-state [data-state=done]", timeout=120_000)
+    page.wait_for_selector("#mw-video-state [data-state=done]", timeout=400_000)
     page.locator("#mw-erase").click()
-    page.wait_for_selector("#mw-clip-files a", timeout=170_000)
+    page.wait_for_selector("#mw-clip-files a", timeout=400_000)
     path = _download(page, page.locator("#mw-clip-files a").first, tmp_path)
     before, after = _frames(clip_file), _frames(path)
     assert len(after) == len(before) == CLIP_FRAMES
@@ -287,7 +287,7 @@ def test_a_reload_in_the_middle_of_a_job_loses_nothing(page: Any, studio: tuple[
     page.wait_for_selector("#mw-status span")
     _status(page, "object 1")
     page.goto(f"{studio[0]}/{link}")
-    page.wait_for_selector("#mw-lift-state [data-state=done]", timeout=120_000)
+    page.wait_for_selector("#mw-lift-state [data-state=done]", timeout=400_000)
     assert [job.state for job in studio[1].jobs.of(session.id)] == ["done"]
 
 
@@ -299,7 +299,7 @@ def test_a_restart_in_the_middle_of_a_job_is_told(
     from studio_process import studio_process
 
     with studio_process(tmp_path / "kept") as (address, process):
-        with httpx.Client(base_url=address + "/api/v1", timeout=60) as client:
+        with httpx.Client(base_url=address + "/api/v1", timeout=600) as client:
             sid = client.post("/sessions").json()["session"]
             sent = client.put(f"/sessions/{sid}/clip", files={"file": (clip_file.name, clip_file.read_bytes())})
             assert sent.json()["frames"] == CLIP_FRAMES
@@ -315,7 +315,7 @@ def test_a_restart_in_the_middle_of_a_job_is_told(
     address, _ = restarted()
     page = chromium.new_context(locale="en-US").new_page()
     page.goto(f"{address}/?job={job['id']}")
-    page.wait_for_selector("#mw-video-state [data-state=interrupted]", timeout=60_000)
+    page.wait_for_selector("#mw-video-state [data-state=interrupted]", timeout=300_000)
     assert "start it again" in page.locator("#mw-video-state").inner_text()
     _wait(page, "() => document.querySelector('#mw-frame-picture img')?.naturalWidth === 576")
     page.context.close()

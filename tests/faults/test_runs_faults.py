@@ -156,7 +156,7 @@ def test_interrupted_once_finishes_what_is_in_hand_twice_stops(
         process.send_signal(signal.SIGINT)
         if times == 2 and process.stderr is not None and _ == 0:
             assert "in hand" in process.stderr.readline()
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert process.returncode == code
     rows = list(results(tmp_path / "out"))
     assert 1 <= len(rows) < 60 and all(row["status"] == "done" for row in rows)

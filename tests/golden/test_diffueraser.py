@@ -93,7 +93,7 @@ def _with_avx2(part: str, folder: Path) -> str:
     script = Path(__file__).with_name("diffueraser_compare.py")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(script), part, str(folder)],
-        env=environment, capture_output=True, text=True, timeout=280, check=False,
+        env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()[-1]

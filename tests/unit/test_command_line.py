@@ -14,7 +14,7 @@ HEAVY = ("numpy", "torch", "onnxruntime", "cv2", "scipy", "pydantic", "rich")
 
 
 def _python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
     return done.stdout
 
 

@@ -160,6 +160,7 @@ def test_the_matter_refuses_odd_trimaps(disc: tuple[Image, Mask]) -> None:
         LiteMatter().matte(disc[0], np.full((90, 120), 77, np.uint8))
 
 
+@pytest.mark.timeout(2400)  # the library's first import compiles it: a minute, and many on a busy machine
 def test_pymatting_agrees(soft: Any) -> None:
     pytest.importorskip("pymatting")
     image, alpha, _ = soft

@@ -40,7 +40,7 @@ def _together(works: Sequence[Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=120)
     return found
 
 
@@ -78,7 +78,7 @@ def test_owners_take_turns(lane: Lane) -> None:
     threads = [_queue(lane, owner, log, i + 1) for i, owner in enumerate("aaabc")]
     go.set()
     for thread in (holder, *threads):
-        thread.join(timeout=10)
+        thread.join(timeout=120)
     assert log == ["a", "b", "c", "a", "a"]
 
 
@@ -92,7 +92,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(lane: Lane) -> 
     assert caught.value.retry_after_s > 0
     go.set()
     for thread in (holder, *threads):
-        thread.join(timeout=10)
+        thread.join(timeout=120)
 
 
 def test_jobs_that_can_be_merged_are_answered_in_one_step(lane: Lane) -> None:
@@ -110,8 +110,8 @@ def test_jobs_that_can_be_merged_are_answered_in_one_step(lane: Lane) -> None:
     while len(lane) < 5:
         time.sleep(0.001)
     go.set()
-    thread.join(timeout=10)
-    holder.join(timeout=10)
+    thread.join(timeout=120)
+    holder.join(timeout=120)
     assert results == [0, 2, 4, 6, 8]
     assert sizes == [-1, 5]
 
@@ -131,8 +131,8 @@ def test_one_bad_job_hurts_nobody_merged_with_it(lane: Lane) -> None:
     while len(lane) < 5:
         time.sleep(0.001)
     go.set()
-    thread.join(timeout=10)
-    holder.join(timeout=10)
+    thread.join(timeout=120)
+    holder.join(timeout=120)
     assert [r if isinstance(r, int) else type(r).__name__ for r in results] == [0, 1, 2, "InputError", 4]
 
 

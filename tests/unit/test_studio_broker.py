@@ -132,8 +132,8 @@ def test_a_model_in_use_stays_and_the_other_waits_for_it() -> None:
     assert waiter.is_alive()
     assert device.held == {"a": 6}
     go.set()
-    holder.join(timeout=10)
-    waiter.join(timeout=10)
+    holder.join(timeout=120)
+    waiter.join(timeout=120)
     assert device.log == ["+a", "-a", "+b"]
 
 
@@ -208,7 +208,7 @@ def test_eight_threads_and_five_models_break_no_rule() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=120)
     assert faults == []
     assert device.broken == []
     assert device.log.count("+a") > 1, "the models did change places"

@@ -116,7 +116,7 @@ def test_fifty_cancels_take_the_workers_children_too(tmp_path: Path) -> None:
 
         with pytest.raises(Cancelled):
             run_worker(worker(tmp_path, "with child"), {}, tmp_path / f"run{turn}", cancel=cancel, tell=tell)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         os.sched_yield()
     print(f"\n{len(pids)} cancels of workers with a child, {sum(map(alive, pids))} processes left")
