@@ -10,8 +10,19 @@ from maskwright.finding.phrases.lexicon import Lexicon, lexicon
 from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
 
 MODIFIERS = ("ordinals", "extremes", "sizes", "colours", "patterns", "materials", "quantities", "positions", "sides")
-GROUPS = (*MODIFIERS, "negations", "actions", "relations_zh_verb", "relations_zh_place", "measures", "skipped")
+GROUPS = (
+    *MODIFIERS,
+    "negations",
+    "actions",
+    "relations_zh_verb",
+    "relations_zh_place",
+    "measures",
+    "skipped",
+    "besides",
+)
 WORN = ("garments", "body")
+COUNTING = "从数起"
+"""Characters of a side that is counted from: "从左", "右数", "左起"."""
 IN_THE_PICTURE = (
     r"(?:图片|照片|画面|图像|相片|图)(?:(?:上(?![方面部角边])|中(?![间央部])|里面?|内)的?|的?(?=[左右上下中最正]))"
 )
@@ -184,7 +195,9 @@ class _Reader:
 
     def _modifier(self, i: int, word: Word) -> None:
         groups = word.groups
-        if "negations" in groups and i != len(self.words) - 1:
+        if "besides" in groups:
+            self._deny_what_waits()
+        elif "negations" in groups and i != len(self.words) - 1:
             self.negated = True
         elif "actions" in groups and not self._noun_follows(i):
             self.draft.actions.append(groups["actions"])
@@ -198,6 +211,12 @@ class _Reader:
             elif not groups and word.text:
                 self.draft.unsupported.append(word.text)
 
+    def _deny_what_waits(self) -> None:
+        """ "红色以外的车": the car is not red."""
+        self.waiting.not_colours += self.waiting.colours
+        self.waiting.not_positions += [*self.waiting.positions, *self.waiting.extremes]
+        self.waiting.colours, self.waiting.positions, self.waiting.extremes = [], [], []
+
     def _noun_follows(self, i: int) -> bool:
         return i + 1 < self.head and bool(self.words[i + 1].noun)
 
@@ -205,6 +224,7 @@ class _Reader:
         group = next((g for g in MODIFIERS if g in word.groups), "")
         if group:
             self.waiting.keep(group, word.groups[group], negated=self.negated)
+            self.waiting.counted |= group == "sides" and any(c in word.text for c in COUNTING)
             self.negated = False
         return bool(group)
 
@@ -214,6 +234,7 @@ class _Reader:
             getattr(self.draft, name).extend(getattr(self.waiting, name))
         if self.waiting.rank is not None:
             self.draft.rank = self.waiting.rank
+        self.draft.counted |= self.waiting.counted
         if self.waiting.many:
             self.draft.many, self.draft.count = True, self.waiting.count
         self.waiting = Draft()

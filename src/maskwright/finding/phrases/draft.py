@@ -25,6 +25,7 @@ class Draft:
     sizes: list[str] = field(default_factory=list)
     rank: int | None = None
     side: str = ""
+    counted: bool = False
     parts: list[Part] = field(default_factory=list)
     relations: list[Relation] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Draft:
         if self.noun in PEOPLE and "blonde" in self.colours:
             self.colours.remove("blonde")
             self.parts.append(Part("hair", ("blonde",)))
-        ordinal = None if self.rank is None else Ordinal(self.rank, self.side or self._side_said())
+        ordinal = self._ordinal()
         positions = [p for p in self.positions if ordinal is None or self.side or p != ordinal.side]
         return Phrase(
             text=text, language=language, noun=self.noun, said=" ".join(self.said), in_lexicon=self.in_lexicon,
@@ -76,8 +77,13 @@ class Draft:
             unsupported=once(self.unsupported),
         )  # fmt: skip
 
-    def _side_said(self) -> str:
-        return next((p for p in self.positions if p in ("left", "right", "top", "bottom", "front", "back")), "left")
+    def _ordinal(self) -> Ordinal | None:
+        """ "the last on the right" is the first from there; "the last from the right" stands at the left."""
+        if self.rank is None:
+            return None
+        said = next((p for p in self.positions if p in ("left", "right", "top", "bottom", "front", "back")), "")
+        side = self.side or said
+        return Ordinal(-self.rank if self.rank < 0 and side and not self.counted else self.rank, side or "left")
 
 
 def once(values: Iterable[str]) -> tuple[str, ...]:

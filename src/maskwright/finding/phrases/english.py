@@ -19,6 +19,7 @@ MODIFIERS = (
     "ordinals", "quantities", "extremes", "sizes", "colours", "patterns", "materials", "positions", "actions",
 )  # fmt: skip
 ARTICLES = ("the", "a", "an", "his", "her")
+DEGREES = ("the", "so", "that", "very", "too", "really")
 THEY = ("he", "she", "they", "theyre", "they're", "he's", "hes", "she's", "shes")
 CLAUSES = frozenset(("of", "and", "that", "which", "who", "whose", *ARTICLES, *THEY))
 """After a noun these begin something else."""
@@ -67,12 +68,23 @@ class _Reader(Walk):
         """Where the noun phrase that starts here ends."""
         i, named = self.at, False
         while i < len(self.words):
-            if i > self.at and (self._starts_follower(i) or self._starts_clause(i, named)):
+            denied = 0 if named else self._denied(i)
+            if i > self.at and not denied and (self._starts_follower(i) or self._starts_clause(i, named)):
                 return i
             size = self.tables.noun(self.words, i)[1]
             named = named or (size > 0 and self.words[i] not in ADJECTIVE_PLACES) or self._is_strange_head(i)
-            i += max(1, size)
+            i += max(1, size, denied)
         return i
+
+    def _denied(self, i: int) -> int:
+        """How many words say no to the modifier after them: "not red car", "not the red car", "not so big car"."""
+        used = self._match("negations", i)[1]
+        used += self._degrees(i + used) if used else 0
+        return used if used and self._longest(MODIFIERS, i + used)[2] else 0
+
+    def _degrees(self, i: int) -> int:
+        """How many words there say only how much."""
+        return next((k for k, word in enumerate(self.words[i:]) if word not in DEGREES), 0)
 
     def _starts_follower(self, i: int) -> bool:
         """True at a relation, a negation, or a place of several words (or one that ends the phrase)."""
@@ -102,6 +114,10 @@ class _Reader(Walk):
 
     def _before_noun(self, draft: Draft, end: int) -> bool:
         """Reads one modifier; False when a noun (or an unknown word) stands here."""
+        denied = 0 if draft.noun else self._denied(self.at)
+        if denied:
+            self.at += denied
+            return self._modifier(draft, negated=True)
         noun, size, _ = self.tables.noun(self.words, self.at)
         later = any(self.tables.noun(self.words, i)[1] for i in range(self.at + max(size, 1), end))
         modifies = later or self._is_plain_modifier(draft, end) or self._longest(MODIFIERS)[2] > size
@@ -217,6 +233,8 @@ class _Reader(Walk):
         if self._of(draft) or self._done_by(draft):
             return
         negated = self._negation()
+        if negated and not self._is_noun_next(self.at):
+            self.at += self._degrees(self.at)
         if self.at >= len(self.words):
             return
         place, length = self._longest_place()
@@ -294,9 +312,10 @@ class _Reader(Walk):
 
     def _place(self, draft: Draft, found: tuple[str, str], length: int, negated: bool) -> None:
         group, meaning = found
+        words = self.words[self.at : self.at + length]
         self.at += length
         if group == "sides" and draft.rank is not None:
-            draft.side = meaning
+            draft.side, draft.counted = meaning, words[0] != "on"
         elif negated:
             draft.not_positions.append(meaning)
         elif group == "extremes":
