@@ -37,6 +37,10 @@ ANSWERS = [
     ("the second box from the right", 2),
     ("the third box from the left", 2),
     ("the last box from the left", 3),
+    ("the last box on the left", 0),
+    ("the last box on the right", 3),
+    ("右边最后一个盒子", 3),
+    ("the non-red box on the left", 1),
     ("the biggest box", 1),
     ("the smallest box", 2),
     ("the red box on the left", 0),
@@ -84,6 +88,9 @@ PAIRS = [
         (130, 90, 90, 60, WHITE),
         1,
     ),
+    ("the cup farthest from the table", [(245, 100, 20, 30, RED), (10, 20, 20, 30, RED)], (150, 90, 90, 60, WHITE), 1),
+    ("离桌子最远的杯子", [(245, 100, 20, 30, RED), (10, 20, 20, 30, RED)], (150, 90, 90, 60, WHITE), 1),
+    ("the cup nearest the table", [(245, 100, 20, 30, RED), (10, 20, 20, 30, RED)], (150, 90, 90, 60, WHITE), 0),
     ("the cup under the table", [(150, 20, 20, 30, RED), (150, 170, 20, 30, RED)], (100, 90, 140, 60, WHITE), 1),
 ]
 

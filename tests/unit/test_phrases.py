@@ -43,6 +43,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("the not red car on the left", {"noun": "car", "not_colours": ["red"], "positions": ["left"]}),
     ("the not so big dog", {"noun": "dog", "unsupported": ["not large"]}),
     ("the man who is not the tallest", {"noun": "man", "unsupported": ["not tallest"]}),
+    ("everyone on the left", {"noun": "person", "positions": ["left"]}),
+    ("the closest car", {"noun": "car", "positions": ["front"]}),
     ("右边最后一个杯子", {"noun": "cup", "ordinal": {"rank": 1, "side": "right"}}),
     ("右边数最后一个杯子", {"noun": "cup", "ordinal": {"rank": -1, "side": "right"}}),
     ("红色以外的车", {"noun": "car", "not_colours": ["red"]}),
@@ -136,6 +138,13 @@ def test_what_is_worn(text: str, noun: str, wanted: list[tuple[str, tuple[str, .
     assert read.colours == ()
 
 
+def test_what_the_other_wears_is_the_others() -> None:
+    """戴帽子的男人左边穿红衣服的女人: the hat is his."""
+    read = parse("戴帽子的男人左边穿红衣服的女人")
+    assert [(p.noun, p.colours) for p in read.parts] == [("top", ("red",))]
+    assert [(r.object.noun, r.object.parts[0].noun) for r in read.relations] == [("man", "hat")]
+
+
 RELATIONS = [
     ("the book on the bed", "book", "on", "bed", False),
     ("the man to the left of the red car", "man", "left_of", "car", False),
@@ -168,6 +177,10 @@ RELATIONS = [
     ("靠着柱子打电话的男人", "man", "near", "pole", False),
     ("拿着雨伞的女人", "woman", "hold", "umbrella", False),
     ("窗户前面的椅子", "chair", "front_of", "window", False),
+    ("the cat nearest the dog", "cat", "near", "dog", False),
+    ("the chair farthest from the window", "chair", "far", "window", False),
+    ("离狗最近的猫", "cat", "near", "dog", False),
+    ("离窗户最远的椅子", "chair", "far", "window", False),
 ]
 
 

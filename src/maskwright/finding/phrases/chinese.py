@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maskwright.finding.phrases.draft import Draft, once
 from maskwright.finding.phrases.lexicon import Lexicon, lexicon
@@ -21,6 +21,8 @@ GROUPS = (
     "besides",
 )
 WORN = ("garments", "body")
+APART = ("离", "距离", "距")
+"""Verbs that say nothing yet: "离门最近" is near, "离门最远" is far."""
 COUNTING = "从数起"
 """Characters of a side that is counted from: "从左", "右数", "左起"."""
 IN_THE_PICTURE = (
@@ -90,12 +92,13 @@ def _is_strange(word: Word) -> bool:
 
 class _Reader:
     """Walks the words once. `waiting` holds modifiers for the next noun; `verb` is a relation that still needs its
-    object; `last` is a noun that may turn out to be the object of a place word."""
+    object; `apart` is true where how far it is has yet to be said."""
 
     def __init__(self, words: list[Word], tables: Lexicon) -> None:
         self.words, self.tables = words, tables
         self.draft, self.waiting = Draft(), Draft()
         self.verb = ""
+        self.apart = False
         self.negated = self.verb_negated = False
         self.head = max((i for i, w in enumerate(words) if self._may_be_head(i)), default=-1)
         if self.head < 0 and not any(_is_strange(w) for w in words):  # "两只猫中较小的那只": the noun stands before 中
@@ -158,6 +161,8 @@ class _Reader:
         inner, self.waiting = self.waiting, Draft()
         inner.noun, inner.in_lexicon = word.noun, True
         inner.said.append(word.text)
+        if place and inner.noun in PEOPLE and self.words[i - 1].text == "的":  # "戴帽子的男人左边的女人": the man's hat
+            inner.parts, self.draft.parts = self.draft.parts, []
         if self.verb and not (place and self.verb == "hold"):
             self._close_verb(inner)
             return bool(place)
@@ -197,6 +202,10 @@ class _Reader:
         groups = word.groups
         if "besides" in groups:
             self._deny_what_waits()
+        elif self.apart and self.draft.relations and word.text[-1] in "近远":
+            self.apart = False
+            if word.text[-1] == "远":
+                self.draft.relations[-1] = replace(self.draft.relations[-1], kind="far")
         elif "negations" in groups and i != len(self.words) - 1:
             self.negated = True
         elif "actions" in groups and not self._noun_follows(i):
@@ -204,6 +213,7 @@ class _Reader:
         elif "relations_zh_verb" in groups and i < max(self.head, 0):
             self._flush()
             self.verb, self.verb_negated, self.negated = groups["relations_zh_verb"], self.negated, False
+            self.apart = word.text in APART
         elif not self._simple_modifier(word):
             place = PLACES.get(groups.get("relations_zh_place", ""))
             if place:

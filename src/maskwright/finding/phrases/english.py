@@ -26,7 +26,7 @@ CLAUSES = frozenset(("of", "and", "that", "which", "who", "whose", *ARTICLES, *T
 WEARING = ("wear", "inside", "hold")
 INVERSE = {
     "on": "below", "ride": "below", "inside": "hold", "behind": "front_of", "front_of": "behind", "near": "near",
-    "left_of": "right_of", "right_of": "left_of", "above": "below", "below": "above",
+    "left_of": "right_of", "right_of": "left_of", "above": "below", "below": "above", "far": "far",
 }  # fmt: skip
 """What a thing is to another that is so to it; else it is held by it."""
 LEAD_NOUNS = frozenset(("circle", "mark", "mask", "outline", "segment"))
@@ -102,7 +102,7 @@ class _Reader(Walk):
             return False
         doing = self._match("actions", i)[1] > 0 or (len(self.words[i]) > 5 and self.words[i].endswith("ing"))
         if named:
-            return doing or self.words[i] in CLAUSES
+            return doing or self.words[i] in CLAUSES or self._has_object(i, 1)
         coloured = self._match("colours", i - 1)[1] > 0  # "in white crying"
         return doing and coloured and not self._is_noun_next(i + 1)
 
@@ -244,7 +244,7 @@ class _Reader(Walk):
         if acted >= max(length, reach, 1) and not with_object:
             draft.actions.append(f"not {action}" if negated else action)
             self.at += acted
-        elif length and length >= reach and not self._has_object(length):
+        elif length and length >= reach and not self._has_object(self.at, length):
             self._place(draft, place, length, negated)
         elif reach:
             self.at += reach
@@ -305,10 +305,10 @@ class _Reader(Walk):
         self.at += used
         return used > 0
 
-    def _has_object(self, length: int) -> bool:
+    def _has_object(self, at: int, length: int) -> bool:
         """ "behind the cake": a place word that goes on to a noun of its own is a relation."""
-        after = self.at + length
-        return after < len(self.words) and self._match("relations")[1] >= length and self.words[after] in ARTICLES
+        after = at + length
+        return after < len(self.words) and self._match("relations", at)[1] >= length and self.words[after] in ARTICLES
 
     def _place(self, draft: Draft, found: tuple[str, str], length: int, negated: bool) -> None:
         group, meaning = found

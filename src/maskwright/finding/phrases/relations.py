@@ -58,6 +58,11 @@ def _near(scene: Scene) -> Floats:
     return out
 
 
+def _far(scene: Scene) -> Floats:
+    out: Floats = np.asarray(1 - np.exp(-gaps(scene) / 0.3), dtype=np.float32)
+    return out
+
+
 def _left_of(scene: Scene) -> Floats:
     side = sigmoid((scene.x[None] - scene.x[:, None]) / 0.03)
     level = 0.35 + 0.65 * sharing(scene, 1)
@@ -123,6 +128,7 @@ RULES: Mapping[str, Callable[[Scene], Floats]] = {
     "behind": _behind,
     "front_of": lambda scene: _behind(scene).T.copy(),
     "near": _near,
+    "far": _far,
     "hold": _hold,
     "ride": _ride,
     "wear": _hold,
