@@ -43,6 +43,16 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("the not red car on the left", {"noun": "car", "not_colours": ["red"], "positions": ["left"]}),
     ("the not so big dog", {"noun": "dog", "unsupported": ["not large"]}),
     ("the man who is not the tallest", {"noun": "man", "unsupported": ["not tallest"]}),
+    ("the second biggest dog", {"noun": "dog", "ordinal": {"rank": 2, "side": "largest"}}),
+    ("第二高的人", {"noun": "person", "ordinal": {"rank": 2, "side": "tallest"}}),
+    (
+        "the second largest cup on the left",
+        {
+            "noun": "cup",
+            "ordinal": {"rank": 2, "side": "largest"},
+            "positions": ["left"],
+        },
+    ),
     ("everyone on the left", {"noun": "person", "positions": ["left"]}),
     ("the closest car", {"noun": "car", "positions": ["front"]}),
     ("右边最后一个杯子", {"noun": "cup", "ordinal": {"rank": 1, "side": "right"}}),
@@ -114,6 +124,9 @@ PARTS = [
     ("the man with a beard", "man", [("beard", (), False)]),
     ("black shirt girl", "girl", [("shirt", ("black",), False)]),
     ("brown-haired woman", "woman", [("hair", ("brown",), False)]),
+    ("the long-haired woman", "woman", [("hair", (), False)]),
+    ("the white-tailed deer", "deer", [("tail", ("white",), False)]),
+    ("the bearded man", "man", [("beard", (), False)]),
     ("the blonde woman", "woman", [("hair", ("blonde",), False)]),
     ("the man in light blue", "man", [("", ("light blue",), False)]),
     ("kid in white crying", "child", [("", ("white",), False)]),
@@ -136,6 +149,12 @@ def test_what_is_worn(text: str, noun: str, wanted: list[tuple[str, tuple[str, .
     read = parse(text)
     assert (read.noun, [(p.noun, p.colours, p.negated) for p in read.parts]) == (noun, wanted)
     assert read.colours == ()
+
+
+def test_the_colour_of_its_eyes_is_not_its_own() -> None:
+    read = parse("the blue-eyed white cat")
+    assert [(p.noun, p.colours) for p in read.parts] == [("eye", ("blue",))]
+    assert read.colours == ("white",)
 
 
 def test_what_the_other_wears_is_the_others() -> None:

@@ -21,6 +21,8 @@ GROUPS = (
     "besides",
 )
 WORN = ("garments", "body")
+COUNTED_BY_SIZE = r"(第[一二三四五六七八九十\d]+)([大小高矮长宽])(?=的|$)"
+"""The second of all by size, not the second large one: "第二大的"."""
 APART = ("离", "距离", "距")
 """Verbs that say nothing yet: "离门最近" is near, "离门最远" is far."""
 COUNTING = "从数起"
@@ -52,7 +54,8 @@ def parse_chinese(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
     tables = lexicon("zh")
     characters = re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text)
-    words = split(re.sub(IN_THE_PICTURE, "", characters), tables)
+    characters = re.sub(COUNTED_BY_SIZE, r"\1最\2", re.sub(IN_THE_PICTURE, "", characters))
+    words = split(characters, tables)
     reader = _Reader(words, tables)
     reader.read()
     return reader.draft.done(text, "zh")

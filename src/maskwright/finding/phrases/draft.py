@@ -78,9 +78,13 @@ class Draft:
         )  # fmt: skip
 
     def _ordinal(self) -> Ordinal | None:
-        """ "the last on the right" is the first from there; "the last from the right" stands at the left."""
+        """ "the last on the right" is the first from there; "the last from the right" stands at the left; "the second
+        largest" is counted by size."""
         if self.rank is None:
             return None
+        if self.rank > 0 and self.sizes and self.sizes[-1].endswith("est") and not self.counted:
+            self.positions += [self.side] if self.side else []
+            return Ordinal(self.rank, self.sizes.pop())
         said = next((p for p in self.positions if p in ("left", "right", "top", "bottom", "front", "back")), "")
         side = self.side or said
         return Ordinal(-self.rank if self.rank < 0 and side and not self.counted else self.rank, side or "left")

@@ -175,9 +175,12 @@ class _Reader(Walk):
             self._unknown(draft, word)
 
     def _head(self, draft: Draft, noun: str, size: int) -> None:
-        if noun in PEOPLE and draft.in_lexicon and self.tables.sections.get(draft.noun) in WORN:
-            draft.parts.append(Part(draft.noun, once(draft.colours), once(draft.looks)))  # "black shirt girl"
-            draft.colours, draft.looks = [], []
+        owner, owned = self.tables.sections[noun], self.tables.sections.get(draft.noun) if draft.in_lexicon else ""
+        if (noun in PEOPLE and owned in WORN) or (owner == "animals" and owned == "body"):
+            before = self.colours_before
+            draft.parts.append(Part(draft.noun, once(draft.colours[:before]), once(draft.looks)))  # "black shirt girl"
+            draft.colours, draft.looks = draft.colours[before:], []
+            draft.sizes = [] if owned == "body" else draft.sizes  # "long-haired cat"
         colour = self._match("colours")[0] if size > 1 else ""
         if colour and colour not in noun:  # "brown bear" is one noun, and brown
             draft.colours.append(colour)

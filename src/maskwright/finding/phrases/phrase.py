@@ -24,7 +24,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Ordinal:
-    """The rank-th (1 = first, -1 = last) of its kind counted from a side (left, right, top, bottom, front, back)."""
+    """The rank-th (1 = first, -1 = last) of its kind counted from a side (left, right, top, bottom, front, back), or
+    from the one of most size ("largest", "shortest" ...)."""
 
     rank: int
     side: str = "left"

@@ -73,7 +73,10 @@ def distinct(scene: Scene, group: Floats, share: float = 0.3) -> list[int]:
 
 
 def _along(scene: Scene, side: str) -> Floats:
-    """A number that grows away from the side: 0 at it, about 1 at the other."""
+    """A number that grows away from the side: 0 at it, about 1 at the other; of sizes, from the largest on."""
+    if side.endswith("est"):
+        value, sign = _measure(scene, side)
+        return np.asarray(-sign * value, dtype=np.float32)
     if side in ("front", "back"):
         near = 0.55 * scene.boxes[:, 3] + 0.45 * np.sqrt(np.clip(scene.areas * 4, 0, 1))
         return np.asarray(1 - near if side == "front" else near, dtype=np.float32)
