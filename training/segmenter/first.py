@@ -1,6 +1,6 @@
 """Teaches a second network over the same backbone to answer first prompts, and nothing else.
 
-    python training/segmenter/first.py --pack pack.npz --weights lite0.pth --begin state.pt --folder DIR --minutes 45 [--fixed-pyramid]
+    python training/segmenter/first.py --pack pack.npz --weights lite0.pth --begin state.pt --folder DIR --minutes 45 [--fixed-pyramid] [--boxes 1]
 
 Most people click once or draw one box; later clicks correct. One small decoder for all is a compromise, so first
 answers get a decoder and a pyramid of their own; the shipped ones for clicks and for boxes are two runs of this. The backbone stays as it is: it is shared, and run once a picture.
@@ -24,7 +24,7 @@ from train import Prompts, Trainer
 OBJECTS = 7
 """Of a picture and step."""
 BOXES, BOTH = 0.52, 0.06
-"""Shares of prompts with a box, and with a box and a click."""
+"""Shares of prompts with a box, unless told, and with a box and a click."""
 COARSE, COARSER = 0.4, (2.0, 4.5)
 """How often the logits of the first round are blurred, and how much."""
 
@@ -32,12 +32,14 @@ COARSE, COARSER = 0.4, (2.0, 4.5)
 class FirstPrompts(Prompts):
     """One box or one click for each object; the same again with the logits of the answer."""
 
+    share = BOXES
+
     def begin(self) -> None:
         for i, truth in enumerate(self.truth):
             dice = self.rng.random()
-            if dice < BOXES:
+            if dice < self.share:
                 self.add_box(i)
-            if dice > BOXES - BOTH:
+            if dice > self.share - (BOTH if self.share < 1 else 0):
                 self.add_click(i, truth, np.zeros_like(truth), exact=self.rng.random() < 0.6)
 
     def follow(self, logits: Tensor, exact: bool = False) -> None:
@@ -52,12 +54,13 @@ class FirstPrompts(Prompts):
 class FirstTrainer(Trainer):
     """Only what lies above the backbone learns; with `fixed_pyramid` only the decoder."""
 
-    prompts = FirstPrompts
+    prompts: type[FirstPrompts] = FirstPrompts
     rounds, warm_ups, told = 2, (0,), 0.0
 
     def __init__(self, a: argparse.Namespace):
         super().__init__(a)
         self.objects = OBJECTS
+        self.prompts.share = a.boxes
         if not self.step:
             weights = averaged(a.begin)
             self.net.load_state_dict(weights)
@@ -77,13 +80,15 @@ def main() -> None:
     ask.add_argument("--begin", required=True, help="a state, or a blend A:SHARE,B:SHARE")
     ask.add_argument("--minutes", type=float, default=45)
     ask.add_argument("--rate", type=float, default=6e-4)
+    ask.add_argument("--boxes", type=float, default=BOXES, help="share of prompts with a box")
+    ask.add_argument("--seed", type=int, default=0, help="other pictures and prompts, for a second run to blend with")
     ask.add_argument("--fixed-pyramid", action="store_true", help="teach the decoder alone")
     a = ask.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)
     a.large, a.ranks = True, 1
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    torch.manual_seed(8)
+    torch.manual_seed(8 + a.seed)
     FirstTrainer(a).run()
 
 

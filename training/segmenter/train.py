@@ -314,7 +314,7 @@ class Trainer:
     def run(self) -> None:
         """Trains until the minutes are spent."""
         channel: queue.Queue = queue.Queue(3)
-        seed = 1000 + self.step
+        seed = 1000 + self.step + 1_000_000 * self.a.seed
         parts = (Store(self.a.pack), seed, self.rank, self.a.large, self.objects, channel)
         threading.Thread(target=feed, args=parts, daemon=True).start()
         rng = np.random.default_rng((seed + 1, self.rank))
@@ -344,6 +344,7 @@ def main() -> None:
         ask.add_argument(name, type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=90)
     ask.add_argument("--rate", type=float, default=1.2e-3)
+    ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--large", action="store_true", help="the second phase: larger crops, mostly whole pictures")
     ask.add_argument("--ranks", type=int, default=2, help="processes of one thread each")
     ask.add_argument("--rank", type=int, help="be this rank only; the others are started by hand")
