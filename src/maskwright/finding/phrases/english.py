@@ -247,7 +247,7 @@ class _Reader(Walk):
         if acted >= max(length, reach, 1) and not with_object:
             draft.actions.append(f"not {action}" if negated else action)
             self.at += acted
-        elif length and length >= reach and not self._has_object(self.at, length):
+        elif length and length >= reach and not self._is_the_others(length, reach):
             self._place(draft, place, length, negated)
         elif reach:
             self.at += reach
@@ -264,7 +264,7 @@ class _Reader(Walk):
         anything else."""
         if self.words[self.at] != "of" or not draft.noun or self._match("skipped")[1] > 1:
             return False
-        if draft.said[-1:] == ["one"]:
+        if self.words[self.at - 1] == "one":
             draft.noun, draft.said, draft.in_lexicon, draft.one_of = "", [], False, True
             self._noun_phrase(draft)
             return True
@@ -312,6 +312,13 @@ class _Reader(Walk):
         """ "behind the cake": a place word that goes on to a noun of its own is a relation."""
         after = at + length
         return after < len(self.words) and self._match("relations", at)[1] >= length and self.words[after] in ARTICLES
+
+    def _is_the_others(self, length: int, reach: int) -> bool:
+        """ "behind the cake" is a relation; "on the right plate" is one to the plate at the right."""
+        noun, size, _ = self.tables.noun(self.words, self.at + length)
+        thing = size > 0 and self.tables.sections[noun] not in (*WORN, "people")
+        named = 0 < reach < length - 1 and thing and self.words[self.at + reach] in ARTICLES
+        return named or self._has_object(self.at, length)
 
     def _place(self, draft: Draft, found: tuple[str, str], length: int, negated: bool) -> None:
         group, meaning = found

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from maskwright.finding.phrases.lexicon import Lexicon, singular
 from maskwright.finding.phrases.spelling import mended
 
-SHORT = ((r"\bw/o\b", " without "), (r"\bw/|\bw\b", " with "), (r"&", " and "))
+SHORT = (
+    (r"\bw/o\b", " without "),
+    (r"\bw/|\bw\b", " with "),
+    (r"&", " and "),
+    (r"\b(that|which|who|it|there)'s\b", r"\1 is"),
+)
 """What people who type in a hurry write."""
 
 
