@@ -54,7 +54,7 @@ class Solvers:
             return FindSolver(self._finder(variant, {**looking, **asking}, judge), judge)
         key = repr((variant.segmenter, variant.ranker, variant.vlm, looking))
         if key not in self._finders:
-            self._finders[key] = self._finder(variant, looking, judge)
+            self._finders[key] = self._finder(variant, looking, None)
         return FindSolver(self._finders[key], judge, **asking)
 
     def _finder(self, variant: Variant, given: dict[str, Any], judge: Judge | None) -> Finder:
@@ -67,7 +67,9 @@ class Solvers:
 
     def _model(self, kind: str, name: str) -> Any:
         if (kind, name) not in self._loaded:
-            self._loaded[kind, name] = load(kind, name)
+            chosen = self._settings.models.get(kind, {})
+            options = {k: v for k, v in chosen.items() if k != "name"} if chosen.get("name") == name else {}
+            self._loaded[kind, name] = load(kind, name, **options)
         return self._loaded[kind, name]
 
 
@@ -86,5 +88,8 @@ def run_bench(
 ) -> Iterator[Progress]:
     """Runs, or goes on with, an experiment in a folder."""
     samples = dataset or open_data(experiment.data)
-    solvers = Solvers(settings, experiment.seed, share=experiment.share_sessions)
-    return run_experiment(experiment, samples, folder, solvers.make, cancel=cancel)
+    resolved = settings or resolve()
+    solvers = Solvers(resolved, experiment.seed, share=experiment.share_sessions)
+    used = {kind: resolved.models[kind] for kind in ("segmenter", "ranker", "vlm") if kind in resolved.models}
+    further = {"find": resolved.section(FindSettings).model_dump(mode="json"), "models": used}
+    return run_experiment(experiment, samples, folder, solvers.make, settings=further, cancel=cancel)

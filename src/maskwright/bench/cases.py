@@ -9,10 +9,10 @@ from typing import Any
 
 from maskwright.bench.conditions import apply_condition
 from maskwright.bench.rows import Results
+from maskwright.bench.running import item_name
 from maskwright.bench.samples import Dataset, Sample
 from maskwright.media.images import open_mask, save_image
 from maskwright.media.pictures import overlay, side_by_side
-from maskwright.runs.folder import safe_id
 from maskwright.values import Image, Mask
 
 KINDS = ("improved", "degraded", "unchanged", "abstained")
@@ -34,6 +34,8 @@ def draw_cases(results: Results, dataset: Dataset, report: dict[str, Any]) -> It
     """Writes cases/<kind>-<n>.jpg and gives them in order."""
     found = report.get("cases") or {}
     samples = {sample.id: sample for sample in dataset.samples}
+    for old in (results.folder / "cases").glob("*.jpg"):
+        old.unlink()
     for kind in KINDS:
         for number, case in enumerate(found.get("groups", {}).get(kind, []), 1):
             sample = samples.get(case["sample"])
@@ -57,8 +59,7 @@ def _panel(results: Results, sample: Sample, found: dict[str, Any]) -> Image:
 
 
 def _answer(results: Results, sample: str, variant: str, condition: str) -> Mask | None:
-    name = f"{sample}--{variant}" if condition == "clean" else f"{sample}--{variant}--{condition}"
-    path = results.folder / "items" / safe_id(name) / "mask.png"
+    path = results.folder / "items" / item_name(sample, variant, condition) / "mask.png"
     return open_mask(path) if path.exists() else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from maskwright.bench.experiment import read_experiment
 from maskwright.bench.metrics import Overlap
-from maskwright.bench.running import RESULT
+from maskwright.bench.running import RESULT, item_name
 from maskwright.config.bench import Experiment
 from maskwright.errors import InputError
 from maskwright.plumbing.files import atomic_path, read_json, write_bytes
@@ -40,7 +41,7 @@ class Row:
     overlap: Overlap
     iou: float
     share: float
-    """Of the picture that the truth covers."""
+    """Of the picture that the truth covers; NaN where it could not be read."""
     cost: Cost
     wall_s: float
     peak_mib: float
@@ -49,8 +50,7 @@ class Row:
     @property
     def name(self) -> str:
         """The folder of its files."""
-        id_ = f"{self.sample}--{self.variant}"
-        return safe_id(id_ if self.condition == "clean" else f"{id_}--{self.condition}")
+        return item_name(self.sample, self.variant, self.condition)
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,22 @@ def read_results(folder: str | Path) -> Results:
         for variant in experiment.variants:
             for sample in about["samples"]:
                 wanted += 1
-                id_ = f"{sample['id']}--{variant.name}"
-                path = folder / "items" / safe_id(id_ if condition == "clean" else f"{id_}--{condition}") / RESULT
-                if path.exists():
-                    rows.append(_row(read_json(path)))
+                path = folder / "items" / item_name(sample["id"], variant.name, condition) / RESULT
+                value = read_json(path) if path.exists() else None
+                if isinstance(value, dict) and _is_of(value, sample["id"], variant.name, condition):
+                    rows.append(_row(value))
     if not rows:
         raise InputError(f"{folder} holds no results yet.", "Run it: maskwright bench run experiment.toml -o FOLDER")
     return Results(folder, experiment, about, tuple(rows), wanted - len(rows))
 
 
+def _is_of(value: dict[str, Any], sample: str, variant: str, condition: str) -> bool:
+    return (value.get("sample"), value.get("variant"), value.get("condition")) == (sample, variant, condition)
+
+
 def _row(value: dict[str, Any]) -> Row:
     overlap = Overlap(value["inter"], value["union"], value["truth_px"], value["answer_px"])
-    known = ("boundary", "S", "E", "wF", "MAE", "first_conf", "first_gap", "error", "peak_device_mib")
+    known = ("boundary", "S", "E", "wF", "MAE", "first_conf", "first_gap", "error", "degraded", "peak_device_mib")
     return Row(
         sample=value["sample"],
         variant=value["variant"],
@@ -112,11 +116,11 @@ def _row(value: dict[str, Any]) -> Row:
         rounds=int(value["rounds"]),
         overlap=overlap,
         iou=float(value["iou"]),
-        share=value["truth_px"] / value["image_px"],
+        share=value["truth_px"] / value["image_px"] if value["image_px"] else math.nan,
         cost=Cost.from_json(value.get("cost", {})),
         wall_s=float(value.get("wall_s", 0.0)),
         peak_mib=float(value.get("peak_mib", 0.0)),
-        more={k: value[k] for k in known if value.get(k) is not None},
+        more={k: value[k] for k in known if value.get(k) not in (None, [])},
     )
 
 
@@ -180,7 +184,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "truth_px": row.overlap.truth,
         "answer_px": row.overlap.answer,
         "share": row.share,
-        "boundary": row.more.get("boundary"),
+        **{key: row.more.get(key) for key in ("boundary", "S", "E", "wF", "MAE", "error")},
         "tokens_in": row.cost.tokens_in,
         "tokens_out": row.cost.tokens_out,
         "usd": row.cost.usd,

@@ -1,7 +1,7 @@
 """Runs an experiment into a folder, one result a sample and variant; what is finished is never done again.
 
 run.json, ledger.sqlite, experiment.toml
-items/<sample>--<variant>[--<condition>]/mask.png, trace.json, result.json (written last)
+items/<sample>--<variant>[--<condition>]/mask.png, trace.json, result.json (written last); see `item_name`
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from maskwright.bench.conditions import apply_condition
 from maskwright.bench.experiment import write_toml
 from maskwright.bench.metrics import Overlap, boundary_f, e_measure, mean_absolute_error, s_measure, weighted_f
 from maskwright.bench.samples import Dataset, Sample
 from maskwright.config.bench import Experiment, Price, Variant
 from maskwright.errors import (
+    BadSettings,
     BudgetSpent,
     Cancelled,
     MaskwrightError,
@@ -38,7 +41,7 @@ from maskwright.values import Image, Mask
 
 RESULT = "result.json"
 
-_STOPS = (BudgetSpent, Cancelled, MissingError, StorageError, WeightsError)
+_STOPS = (BadSettings, BudgetSpent, Cancelled, MissingError, StorageError, WeightsError)
 """Errors that end a run: the next sample would meet them too."""
 
 
@@ -52,6 +55,15 @@ MakeSolver = Callable[[Variant, Callable[[str], Mask | None]], Solver]
 """A variant's solver; the second argument is the truth by sample name, for judges that are allowed to know it."""
 
 
+def item_name(sample: str, variant: str, condition: str) -> str:
+    """The folder of an answer; with a hash where the plain name could be another's (other letters, or cut short)."""
+    parts = [sample, variant] if condition == "clean" else [sample, variant, condition]
+    plain = "--".join(parts)
+    name = safe_id(plain)
+    clear = name == plain and not any("--" in part for part in parts)
+    return name if clear else f"{name[:100]}-{hash_value(parts)[:10]}"
+
+
 @dataclass(frozen=True)
 class Job:
     """One answer that is wanted."""
@@ -62,8 +74,7 @@ class Job:
 
     @property
     def id(self) -> str:
-        name = f"{self.sample.id}--{self.variant.name}"
-        return safe_id(name if self.condition == "clean" else f"{name}--{self.condition}")
+        return item_name(self.sample.id, self.variant.name, self.condition)
 
     @property
     def key(self) -> str:
@@ -88,11 +99,17 @@ def run_experiment(
     folder: str | Path,
     make_solver: MakeSolver,
     *,
+    settings: Mapping[str, Any] | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Progress]:
-    """Does what is missing in the folder, yielding after each job. Raises RunMismatch for another experiment's folder,
-    RunLocked, and the errors that no sample can survive."""
-    about = {"experiment": experiment.model_dump(mode="json"), "samples": hash_value([s.id for s in dataset.samples])}
+    """Does what is missing in the folder, and what failed, yielding after each job. `settings`: what else the answers
+    depend on. Raises RunMismatch for another experiment's folder, RunLocked, and the errors that no sample can
+    survive."""
+    about = {
+        "experiment": experiment.model_dump(mode="json"),
+        "samples": hash_value([[s.id, s.phrase] for s in dataset.samples]),
+        "settings": dict(settings or {}),
+    }
     _check_same(Path(folder), about)
     with RunFolder(folder, "bench", about) as run:
         write_text(run.path / "experiment.toml", write_toml(experiment))
@@ -119,12 +136,13 @@ def jobs_of(experiment: Experiment, dataset: Dataset) -> Iterator[Job]:
 
 
 def finished(folder: Path, job: Job) -> dict[str, Any] | None:
-    """The job's result if it is there and is this job's."""
+    """The job's result if it is there, is this job's, and did not fail."""
     path = folder / "items" / job.id / RESULT
     if not path.exists():
         return None
     row = read_json(path)
-    return row if isinstance(row, dict) and row.get("key") == job.key else None
+    ours = isinstance(row, dict) and row.get("key") == job.key and row.get("status") in ("done", "abstained")
+    return row if ours else None
 
 
 def _check_same(folder: Path, about: Mapping[str, Any]) -> None:
@@ -134,7 +152,8 @@ def _check_same(folder: Path, about: Mapping[str, Any]) -> None:
     found = read_json(path)
     if isinstance(found, dict) and found.get("kind") == "bench" and found.get("settings_sha256") != hash_value(about):
         raise RunMismatch(
-            f"{folder} holds another experiment (see its experiment.toml).", "Choose another folder with -o."
+            f"{folder} holds another experiment, or was run with other settings (see its run.json).",
+            "Choose another folder with -o.",
         )
 
 
@@ -166,21 +185,24 @@ def _do(run: RunFolder, job: Job, solvers: _Solvers, experiment: Experiment, dat
     run.ledger.begin(job.id, "find")
     place = run.item(job.id)
     row: dict[str, Any] = {"id": job.id, "key": job.key, **_of_sample(job)}
+    image = truth = None
     try:
         image = job.sample.open_image()
         truth = job.sample.open_truth()
+        solver = solvers.get(job.variant)
         shown, phrase = apply_condition(
             job.condition, image, job.sample.phrase, seed=experiment.seed, sample=job.sample.id
         )
         began = time.perf_counter()
-        result = solvers.get(job.variant).solve(shown, phrase, job.sample.id)
+        result = solver.solve(shown, phrase, job.sample.id)
         row |= {"wall_s": time.perf_counter() - began, "phrase": phrase}
         row |= _of_result(result, experiment.prices) | _measured(result.mask, truth, image, experiment, dataset)
         _write_files(place, result, keep_trace=experiment.keep_traces)
     except _STOPS:
         raise
     except MaskwrightError as error:
-        row |= _failed(error, job.sample)
+        row |= _failed(error) | _wrong(image, truth, job.sample, experiment, dataset)
+    row["none_such"] = row["truth_px"] == 0
     row |= {"peak_mib": peak_mib(), "peak_device_mib": peak_device_mib()}
     write_json(place / RESULT, row)
     run.ledger.end(job.id, "find", row["status"], error=row["error"])
@@ -205,7 +227,8 @@ def _of_result(result: FindResult, prices: Mapping[str, Price]) -> dict[str, Any
     first, last = result.trace.rounds[0], result.trace.rounds[-1]
     cost = result.cost.to_json()
     if not cost["usd"]:
-        price = prices.get(result.trace.engines.get("judge", ""), Price())
+        judge = result.trace.engines.get("judge", "")
+        price = prices.get(judge) or prices.get(judge.partition(":")[2]) or Price()
         cost["usd"] = (cost["tokens_in"] * price.tokens_in + cost["tokens_out"] * price.tokens_out) / 1e6
     return {
         "status": "abstained" if result.abstained else "done",
@@ -243,8 +266,8 @@ def _measured(
     return found
 
 
-def _failed(error: MaskwrightError, sample: Sample) -> dict[str, Any]:
-    """A failure is counted as a wrong answer and shown as what it is."""
+def _failed(error: MaskwrightError) -> dict[str, Any]:
+    """A failure is shown as what it is."""
     return {
         "status": "failed",
         "reason": "failed",
@@ -252,13 +275,18 @@ def _failed(error: MaskwrightError, sample: Sample) -> dict[str, Any]:
         "score": 0.0,
         "rounds": 0,
         "mask": None,
-        "iou": 0.0,
-        "inter": 0,
-        "union": 0,
-        "truth_px": 0 if sample.none_such else 1,
-        "answer_px": 1 if sample.none_such else 0,
-        "image_px": 1,
     }
+
+
+def _wrong(
+    image: Image | None, truth: Mask | None, sample: Sample, experiment: Experiment, dataset: Dataset
+) -> dict[str, Any]:
+    """A failure counts as a wrong answer: nothing where there is something, everything where there is nothing."""
+    if image is not None and (sample.none_such if truth is None else truth.size == image.size):
+        everything = Mask(np.ones((image.height, image.width), np.bool_))
+        return _measured(None if truth else everything, truth, image, experiment, dataset)
+    here = 0 if sample.none_such else 1
+    return {"iou": 0.0, "inter": 0, "union": 1, "truth_px": here, "answer_px": 1 - here, "image_px": 0}
 
 
 def _write_files(place: Path, result: FindResult, *, keep_trace: bool) -> None:

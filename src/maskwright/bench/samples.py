@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,13 @@ class Dataset:
     samples: Sequence[Sample]
     about: str = ""
     measures: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.samples:
+            raise InputError(f"{self.name} holds no samples.", "Check its folder and split.")
+        twice = [id_ for id_, n in Counter(s.id for s in self.samples).items() if n > 1]
+        if twice:
+            raise InputError(f"{self.name}: the id {twice[0]!r} is used twice.", "Give each sample a name of its own.")
 
     def head(self, n: int | None) -> Dataset:
         """The first n samples; raises InputError when there are fewer."""

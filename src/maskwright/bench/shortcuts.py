@@ -12,7 +12,7 @@ from maskwright.bench.conditions import DEFAULT
 from maskwright.bench.experiment import make_experiment
 from maskwright.bench.rows import Results, read_results
 from maskwright.bench.summary import compare_rows
-from maskwright.config.bench import Experiment
+from maskwright.config.bench import Experiment, Variant
 from maskwright.errors import BadSettings, InputError
 
 
@@ -34,10 +34,11 @@ def shortcut(
 ) -> Experiment:
     """The experiment of `maskwright bench NAME` and its options; raises BadSettings."""
     chosen = _engines(engines)
-    variants = _variants(modes.split(","), _numbers(max_iter, "--max-iter", int), vlm)
+    iterations = _numbers(max_iter, "--max-iter", int)
+    variants = _variants(modes.split(","), iterations, vlm)
     if oracle is not None:
         variants += [
-            {"name": f"oracle {error:g}", "mode": "loop+vlm", "oracle_error": error}
+            {"name": f"oracle {error:g}", "mode": "loop+vlm", "oracle_error": error, "max_iter": max(iterations)}
             for error in _numbers(oracle, "--oracle", float)
         ]
     data = {"name": data_name, "root": root, "split": split, "n": count}
@@ -93,10 +94,18 @@ def ablation(experiment: Experiment, vary: Sequence[str]) -> Experiment:
         if not equals or not values:
             raise BadSettings(f"--vary {text} has no values.", "Write --vary SETTING=A,B.")
         for value in values.split(","):
-            parsed = _toml(value)
-            variants.append({**base, "name": f"{setting}={value}", "settings": {**base["settings"], setting: parsed}})
+            variants.append({**base, "name": f"{setting}={value}", **_changed(base, setting, value)})
     whole = experiment.model_dump(mode="json", exclude_none=True)
     return make_experiment({**whole, "variants": variants}, "the command line")
+
+
+def _changed(base: dict[str, Any], setting: str, value: str) -> dict[str, Any]:
+    """What a variant says of a setting: its own field where it has one, else one of find."""
+    if setting == "proposers":
+        return {setting: value.split("+")}
+    if setting in Variant.model_fields:
+        return {setting: _toml(value)}
+    return {"settings": {**base["settings"], setting: _toml(value)}}
 
 
 def _toml(text: str) -> Any:
@@ -116,13 +125,20 @@ def compare_runs(first: str | Path, second: str | Path, names: Sequence[str] = (
     """The paired difference of one variant of each run, over shared samples; raises InputError when none is shared."""
     runs = (read_results(first), read_results(second))
     chosen = [_variant(run, names[min(i, len(names) - 1)] if names else "") for i, run in enumerate(runs)]
-    rows = [{r.sample: r for r in run.of(name, run.experiment.conditions[0])} for run, name in zip(runs, chosen)]
+    conditions = [run.experiment.conditions[0] for run in runs]
+    rows = [
+        {(r.sample, r.cluster, r.none_such): r for r in run.of(name, condition)}
+        for run, name, condition in zip(runs, chosen, conditions)
+    ]
     shared = [sample for sample in rows[0] if sample in rows[1]]
+    if conditions[0] == conditions[1]:
+        shared = [s for s in shared if rows[0][s].phrase == rows[1][s].phrase]
     if not shared:
         raise InputError(f"{first} and {second} share no samples.", "Compare runs over the same data set.")
     left, right = ([found[s] for s in shared] for found in rows)
     settings = runs[0].experiment
-    labels = [f"{Path(p).name}: {name}" for p, name in zip((first, second), chosen)]
+    told = ["" if condition == "clean" else f", {condition}" for condition in conditions]
+    labels = [f"{Path(p).name}: {name}{more}" for p, name, more in zip((first, second), chosen, told)]
     return {"a": labels[0], "b": labels[1], **compare_rows(left, right, settings.resamples, settings.seed)}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskwright.bench.metrics import summarise
 from maskwright.bench.rows import Results, Row, clusters, ious
@@ -34,6 +35,8 @@ def summarise_run(results: Results) -> dict[str, Any]:
         "pictures": len({s["cluster"] for s in results.about["samples"]}),
         "missing": results.missing,
         "failed": sum(row.status == "failed" for row in results.rows),
+        "first_failure": next((row.more.get("error") for row in results.rows if row.status == "failed"), None),
+        "degraded": sum("degraded" in row.more for row in results.rows),
         "resamples": experiment.resamples,
         "seed": experiment.seed,
         "conditions": list(experiment.conditions),
@@ -64,18 +67,23 @@ def _measures(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
         "gIoU": _mean(results, rows, ious(rows)),
         "mIoU": _mean(results, some, ious(some)),
         "cIoU": _overall(results, rows),
-        "boundary F": _mean(results, some, np.array([r.more.get("boundary", 0.0) for r in some])),
+        "boundary F": _mean(results, some if results.experiment.boundary else [], _each(some, "boundary")),
         "N-acc": _mean(results, none, np.array([float(r.overlap.answer == 0) for r in none])),
-        "false abstention": _mean(results, some, np.array([float(r.overlap.answer == 0) for r in some])),
+        "false abstention": _mean(results, some, np.array([float(r.status == "abstained") for r in some])),
     }
     plain = summarise([r.overlap for r in rows])
     found |= {
         key: _mean(results, some, (ious(some) > float(key[2:])).astype(np.float64)) for key in plain if key[:2] == "P@"
     }
     for key in ("S", "E", "wF", "MAE"):
-        if rows[0].more.get(key) is not None:
-            found[key] = _mean(results, rows, np.array([r.more.get(key, 0.0) for r in rows]))
+        if any(key in r.more for r in rows):
+            found[key] = _mean(results, rows, _each(rows, key))
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _each(rows: Sequence[Row], key: str) -> NDArray[np.float64]:
+    """A measure of every row; the worst there is where a failure left none."""
+    return np.array([r.more.get(key, 1.0 if key == "MAE" else 0.0) for r in rows], dtype=np.float64)
 
 
 def _mean(results: Results, rows: Sequence[Row], values: Any) -> dict[str, Any] | None:

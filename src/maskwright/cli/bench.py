@@ -193,6 +193,8 @@ def _report(folder: Path, *, as_json: bool, pictures: bool, timings: bool) -> No
     if as_json:
         print_json({**written.report, "files": {"html": str(written.html), "markdown": str(written.markdown)}})
         return
+    for line in tables.warnings(written.report):
+        click.echo(line, err=True)
     click.echo(tables.markdown(tables.quality(written.report)))
     if len(written.report["comparisons"]):
         click.echo(tables.markdown(tables.comparisons(written.report)))

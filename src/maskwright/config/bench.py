@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from maskwright.config.find import FindMode
 from maskwright.config.frozen import Frozen
@@ -34,6 +35,14 @@ class Variant(Frozen):
     settings: dict[str, Any] = Field(default_factory=dict)
     """Further settings of find."""
 
+    @field_validator("settings")
+    @classmethod
+    def _own_fields(cls, value: dict[str, Any]) -> dict[str, Any]:
+        own = sorted({"mode", "max_iter", "proposers"} & set(value))
+        if own:
+            raise ValueError(f"write {own[0]} beside settings, not in it")
+        return value
+
 
 class Price(Frozen):
     """US dollars for a million tokens."""
@@ -50,7 +59,7 @@ class Experiment(Frozen):
     variants: tuple[Variant, ...] = Field(min_length=1)
     conditions: tuple[str, ...] = Field(("clean",), min_length=1)
     """clean, noise-10, blur-5, jpeg-30, ...; see maskwright bench reliability --help."""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     resamples: int = Field(2000, ge=100, le=100_000)
     size_edges: tuple[float, ...] = (0.02, 0.1)
     """Borders between small, medium and large, as shares of the picture's area."""
@@ -61,3 +70,18 @@ class Experiment(Frozen):
     """Let variants with the same engines share what was made of a picture: much quicker, but then seconds and calls
     are those of whoever came first."""
     keep_traces: bool = True
+
+    @field_validator("conditions")
+    @classmethod
+    def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a condition is named twice")
+        return value
+
+    @field_validator("size_edges")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        edges = (0.0, *value, 1.0)
+        if not all(low < high for low, high in pairwise(edges)):
+            raise ValueError("give shares between 0 and 1, each larger than the one before")
+        return value

@@ -24,9 +24,10 @@ def open_camouflage(root: str | None, split: str | None = None) -> Dataset:
             "Fetch COD10K, CAMO or CHAMELEON from their authors' pages, then give --data FOLDER (with Imgs/ and GT/).",
         )
     folder = Path(root) / split if split else Path(root)
-    found = next(
-        ((folder / a, folder / b) for a, b in LAYOUTS if (folder / a).is_dir() and (folder / b).is_dir()), None
-    )
+    pairs = [(folder / a, folder / b) for a, b in LAYOUTS]
+    if split:  # CAMO: Images/Test beside GT
+        pairs += [(Path(root) / a / split, Path(root) / b) for a, b in LAYOUTS]
+    found = next(((a, b) for a, b in pairs if a.is_dir() and b.is_dir()), None)
     if found is None:
         names = ", ".join(f"{a}/ + {b}/" for a, b in LAYOUTS)
         raise MissingData(f"{folder} has no pair of folders for pictures and masks.", f"Expected one of: {names}.")

@@ -11,6 +11,7 @@ from maskwright.bench.datasets.listed import open_listed
 from maskwright.bench.samples import Dataset, Sample
 from maskwright.bench.scenes import GENERATOR, Scene, draw_scene
 from maskwright.bench.scenes.phrases import Said, phrases_of
+from maskwright.errors import InputError
 
 ABOUT = (
     "Drawn scenes made by this project (generator " + GENERATOR + "): flat things on soft grounds. They exercise every "
@@ -24,6 +25,8 @@ def open_drawn(root: str | None = None, split: str | None = None) -> Dataset:
     if split == "frozen":
         with resources.as_file(resources.files("maskwright.bench") / "frozen") as folder:
             return Dataset("sample", open_listed(str(Path(folder) / "phrases.jsonl")).samples, ABOUT)
+    if split is not None and not (split.isdecimal() and int(split)):
+        raise InputError(f"the sample set has no split {split!r}.", "Give a number of scenes, or frozen.")
     return Dataset("sample", list(_samples(int(split or SCENES))), ABOUT)
 
 

@@ -34,17 +34,23 @@ def open_listed(root: str | None, split: str | None = None) -> Dataset:
 
 def _of_lines(path: Path) -> Iterator[Sample]:
     seen: set[str] = set()
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            place = f"{path}, line {number}"
-            row = _row(line, place)
-            for sample in _of_row(row, path.parent, place, default=f"line-{number:05d}"):
-                if sample.id in seen:
-                    raise InputError(f"{place}: the id {sample.id!r} is used twice.", "Give each row its own id.")
-                seen.add(sample.id)
-                yield sample
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        row = _row(line, place)
+        for sample in _of_row(row, path.parent, place, default=f"line-{number:05d}"):
+            if sample.id in seen:
+                raise InputError(f"{place}: the id {sample.id!r} is used twice.", "Give each row its own id.")
+            seen.add(sample.id)
+            yield sample
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from error
 
 
 def _row(line: str, place: str) -> Mapping[str, Any]:
@@ -62,6 +68,9 @@ def _of_row(row: Mapping[str, Any], folder: Path, place: str, default: str) -> I
     phrases = [phrases] if isinstance(phrases, str) else phrases
     if not isinstance(phrases, list) or not phrases or not all(isinstance(p, str) for p in phrases):
         raise InputError(f"{place} has no phrase.", 'Write "phrase": "the red cup".')
+    tags = row.get("tags", row.get("kinds")) or ()
+    if not isinstance(tags, list | tuple):
+        raise InputError(f"{place}: tags is not a list.", 'Write "tags": ["colour"].')
     image, mask = folder / row["image"], row["mask"]
     for i, phrase in enumerate(phrases):
         name = str(row.get("id", default))
@@ -71,7 +80,7 @@ def _of_row(row: Mapping[str, Any], folder: Path, place: str, default: str) -> I
             cluster=str(row.get("cluster", row["image"])),
             open_image=lambda: open_image(image),
             open_truth=lambda: _truth(mask, folder, place),
-            tags=tuple(str(tag) for tag in row.get("tags", row.get("kinds", ()))),
+            tags=tuple(str(tag) for tag in tags),
             none_such=mask is None or bool(row.get("none_such", False)),
         )
 
@@ -98,7 +107,7 @@ def _of_folder(folder: Path) -> Iterator[Sample]:
 
 
 def _pair(picture: Path, mask: Path, words: Path) -> Sample:
-    text = words.read_text(encoding="utf-8").strip() if words.exists() else picture.stem.replace("_", " ")
+    text = _text(words).strip() if words.exists() else picture.stem.replace("_", " ")
     return paired_sample(picture, mask, text)
 
 

@@ -63,10 +63,17 @@ def _targets(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _rle(target: Mapping[str, Any], row: Mapping[str, Any], place: str) -> Mapping[str, Any]:
     mask = target.get("mask", target.get("segmentation"))
     if isinstance(mask, str):
-        mask = json.loads(mask)
+        try:
+            mask = json.loads(mask)
+        except json.JSONDecodeError:
+            mask = None
     if not isinstance(mask, Mapping) or "counts" not in mask:
         raise InputError(f"{place} holds no COCO RLE mask.", "The data set has another form than expected; update it.")
     if "size" not in mask:
+        if "height" not in row or "width" not in row:
+            raise InputError(
+                f"{place} says no size of its mask.", "The data set has another form than expected; update it."
+            )
         return {"size": [row["height"], row["width"]], "counts": mask["counts"]}
     return mask
 

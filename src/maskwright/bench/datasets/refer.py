@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.bench.samples import Dataset, Sample
-from maskwright.errors import BadMask, InputError, MissingData, MissingPackage
+from maskwright.errors import BadMask, InputError, MaskwrightError, MissingData, MissingPackage
 from maskwright.media.images import open_image
 from maskwright.values import Image, Mask
 
@@ -73,11 +73,18 @@ class _Source:
     pictures: Path
 
     def samples(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
-        for ref in rows:
-            marks = tuple(int(a) for a in _as_list(ref["ann_id"]) if int(a) >= 0)
-            place = self.truth.place(int(ref["image_id"]))
-            for sentence in ref["sentences"]:
-                yield self._sample(ref, sentence, marks, place)
+        for number, ref in enumerate(rows, 1):
+            try:
+                marks = tuple(int(a) for a in _as_list(ref["ann_id"]) if int(a) >= 0)
+                place = self.truth.place(int(ref["image_id"]))
+                found = [self._sample(ref, sentence, marks, place) for sentence in ref["sentences"]]
+            except (KeyError, TypeError, ValueError) as error:
+                if isinstance(error, MaskwrightError):
+                    raise
+                raise InputError(
+                    f"{self.name}: reference {number} is damaged ({error!r}).", "Fetch it again."
+                ) from error
+            yield from found
 
     def _sample(
         self, ref: Mapping[str, Any], sentence: Mapping[str, Any], marks: tuple[int, ...], place: _Place
@@ -154,7 +161,12 @@ def _drawn(segmentation: Any, place: _Place) -> NDArray[np.bool_]:
         raise MissingPackage("polygons are drawn with pycocotools.", "Type: pip install 'maskwright[bench]'") from error
     if not isinstance(segmentation, list) or not segmentation:
         raise BadMask("an annotation is neither RLE nor polygons.", "Fetch instances.json again.")
-    return Mask.from_rle(coco.merge(coco.frPyObjects(segmentation, place.height, place.width))).array
+    try:
+        return Mask.from_rle(coco.merge(coco.frPyObjects(segmentation, place.height, place.width))).array
+    except MaskwrightError:
+        raise
+    except Exception as error:  # pycocotools raises bare ones
+        raise BadMask(f"an annotation's polygons are damaged ({error}).", "Fetch instances.json again.") from error
 
 
 # -- lists of references

@@ -73,7 +73,10 @@ _NOTE_QUALITY = (
     "as 0; mIoU, P@ and boundary F are over samples that have a target; cIoU is the sum of intersections over the sum "
     "of unions."
 )
-_NOTE_PAIRED = "Points gained over the same samples: paired bootstrap by picture, two-sided sign and Wilcoxon tests."
+_NOTE_PAIRED = (
+    "Points gained over the same samples: paired bootstrap by picture, two-sided sign and Wilcoxon tests, "
+    "which take the samples as independent (the interval does not)."
+)
 
 
 def _opening(report: dict[str, Any]) -> list[str]:
@@ -82,10 +85,7 @@ def _opening(report: dict[str, Any]) -> list[str]:
     found = [f"<p>{escape(counts)}; {report['resamples']} resamples, seed {report['seed']}.</p>"]
     if data["about"]:
         found.append(f'<p class="soft">{escape(data["about"])}</p>')
-    if report["missing"]:
-        found.append(f'<p class="warn">{report["missing"]} answers are still missing: the run is not finished.</p>')
-    if report["failed"]:
-        found.append(f'<p class="warn">{report["failed"]} answers failed and count as wrong.</p>')
+    found += [f'<p class="warn">{escape(line)}</p>' for line in tables.warnings(report)]
     return found
 
 

@@ -9,6 +9,18 @@ Table = list[list[str]]
 """The first row is the heading."""
 
 
+def warnings(report: dict[str, Any]) -> list[str]:
+    """What a reader must know before the numbers."""
+    found = []
+    if report["missing"]:
+        found.append(f"{report['missing']} answers are still missing: the run is not finished.")
+    if report["failed"]:
+        found.append(f"{report['failed']} answers failed and count as wrong; the first: {report['first_failure']}")
+    if report["degraded"]:
+        found.append(f"{report['degraded']} answers were given without the judge, which did not answer.")
+    return found
+
+
 def quality(report: dict[str, Any]) -> Table:
     """One row a variant, every measure in per cent with its interval."""
     tables = {name: found for name, found in report["table"].items() if found}

@@ -56,4 +56,5 @@ def markdown(report: dict[str, Any]) -> str:
     data = report["data"]
     counts = f"{report['samples']} phrases, {report['pictures']} pictures of {data['name']}."
     head = f"# {report['title']}\n\n{counts} {data['about']}\n"
+    head += "".join(f"\n**{line}**\n" for line in tables.warnings(report))
     return head + "".join(f"\n## {title}\n\n{tables.markdown(t)}" for title, t in parts if len(t) > 1)
