@@ -204,3 +204,26 @@ def test_camo_as_it_is_downloaded(tmp_path: Path) -> None:
     assert [s.id for s in open_dataset("camouflage", str(tmp_path), "Test").samples] == ["x"]
     with pytest.raises(InputError, match="no samples"):
         open_dataset("camouflage", str(tmp_path))
+
+
+def test_a_report_without_its_data_set_goes_without_pictures(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from maskwright.cli.bench import bench
+
+    save_image(tmp_path / "a.png", Image(np.full((40, 50, 3), 90, np.uint8)))
+    (tmp_path / "p.jsonl").write_text(json.dumps({"image": "a.png", "phrase": "x", "mask": None}), encoding="utf-8")
+    list(run_bench(made(data={"name": "listed", "root": str(tmp_path / "p.jsonl")}), tmp_path / "run"))
+    (tmp_path / "p.jsonl").unlink()
+    done = CliRunner().invoke(bench, ["report", str(tmp_path / "run")], catch_exceptions=False)
+    assert done.exit_code == 0 and "no pictures of cases" in done.output
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_damaged_result_is_no_result(tmp_path: Path) -> None:
+    list(run_bench(made(data={"split": "1"}), tmp_path / "run"))
+    first = sorted((tmp_path / "run" / "items").glob("*/result.json"))[0]
+    first.write_text("{}", encoding="utf-8")
+    found = read_results(tmp_path / "run")
+    assert found.missing == 1
+    assert summarise_run(found)["missing"] == 1

@@ -43,12 +43,18 @@ def completion_cases(clips: Path, size: tuple[int, int] = (432, 240)) -> list[Ca
         raise MissingData(f"{clips} holds no clips.", "Give a folder of clips with frames/ and masks/ in each.")
     frames = {p.name: _frames(p / "frames", size) for p in folders}
     masks = {p.name: _masks(p / "masks", size) for p in folders if _complete(p)}
+    masks = {name: found for name, found in masks.items() if any(mask.any() for mask in found)}
     cases = []
     for name, truth in frames.items():
         for other, found in masks.items():
             if other != name:
                 laid = lay(found, len(truth), size)
                 cases.append(Case(f"{name} under {other}", _holed(truth, laid), laid, truth))
+    if not cases:
+        raise MissingData(
+            f"{clips} has no clip that another one's masks could cover.",
+            "Give at least two clips, one of them with a mask for every frame.",
+        )
     return cases
 
 

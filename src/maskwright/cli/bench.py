@@ -11,7 +11,7 @@ import click
 
 from maskwright.cli.erase_bench import erase_command
 from maskwright.cli.options import json_option, print_json
-from maskwright.errors import BadSettings, InputError
+from maskwright.errors import BadSettings, InputError, MissingError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -189,7 +189,13 @@ def _report(folder: Path, *, as_json: bool, pictures: bool, timings: bool) -> No
     from maskwright.bench.rows import read_results
 
     results = read_results(folder)
-    written = write_report(results, open_data(results.experiment.data) if pictures else None, timings=timings)
+    dataset = None
+    if pictures:
+        try:
+            dataset = open_data(results.experiment.data)
+        except (InputError, MissingError) as error:
+            click.echo(f"no pictures of cases: {error.message} (--no-pictures says nothing)", err=True)
+    written = write_report(results, dataset, timings=timings)
     if as_json:
         print_json({**written.report, "files": {"html": str(written.html), "markdown": str(written.markdown)}})
         return

@@ -72,10 +72,16 @@ class Batch:
 def open_batch(folder: str | Path) -> Batch:
     """The batch that a run folder, here or at a URL, holds; raises InputError, RunMismatch, StorageError."""
     with at_hand(folder) as here:
-        about, rows = read_about(here), read_rows(here)
-    if not str(about.get("kind", "")).startswith(KIND):
-        raise RunMismatch(f"{folder} holds a run of kind {about.get('kind')}.", "Resume it with its own command.")
-    spec, conduct = TaskSpec(**about["spec"]), Conduct(**about["conduct"])
+        about = read_about(here)
+        if not str(about.get("kind", "")).startswith(KIND):
+            raise RunMismatch(f"{folder} holds a run of kind {about.get('kind')}.", "Resume it with its own command.")
+        rows = read_rows(here)
+    try:
+        spec, conduct = TaskSpec(**about["spec"]), Conduct(**about["conduct"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder}/{ABOUT} is damaged ({error!r}).", "Run the batch again into another folder."
+        ) from error
     out, url = place_of(folder)
     if spec.conduct.get("record"):
         spec = replace(spec, conduct={**spec.conduct, "record": str(out.absolute())})
@@ -103,8 +109,13 @@ def read_rows(folder: Path) -> Rows:
         raise InputError(f"{folder} has no {JOBS}.", "Run the batch again with its original input.")
     rows: Rows = []
     for line in (folder / JOBS).read_text(encoding="utf-8").splitlines():
-        value = json.loads(line)
-        rows.append(BadRow(value["id"], value["error"]) if "error" in value else Job.from_json(value))
+        try:
+            value = json.loads(line)
+            rows.append(BadRow(value["id"], value["error"]) if "error" in value else Job.from_json(value))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{folder / JOBS} is damaged ({error!r}).", "Run the batch again with its original input."
+            ) from error
     return rows
 
 

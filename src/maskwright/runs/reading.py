@@ -27,7 +27,10 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
     found = []
     for place in places:
         if (place / ABOUT).is_file():
-            about = read_about(place)
+            try:
+                about = read_about(place)
+            except InputError:
+                about = {"kind": "damaged"}
             row = {"path": str(place), "kind": about.get("kind"), "began": about.get("began")}
             found.append({**row, "items": about.get("items"), **_counts(place)})
     return found
@@ -65,6 +68,8 @@ def labelled(folder: str | Path) -> Iterator[LabelledMask]:
         for row in results(here):
             if row["status"] != "done" or not row.get("mask"):
                 continue
+            if "image" not in row:
+                raise InputError(f"{folder} keeps no pictures' names: it is no batch.", "Export a batch's folder.")
             mask = open_mask(here / "items" / row["id"] / row["mask"])
             yield LabelledMask(row["id"], row["image"], mask, row.get("label") or "object", row.get("score"))
 
