@@ -23,9 +23,9 @@ def main() -> None:
     parser.add_argument("--minilm", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    english = set((args.minilm / "vocab.txt").read_text(encoding="utf-8").split()) | set(
-        LiteRanker().vocabulary.aliases
-    )
+    known = LiteRanker().vocabulary
+    english = set((args.minilm / "vocab.txt").read_text(encoding="utf-8").split())
+    english |= {form for word in (*known.words, *known.aliases) for form in (word, f"{word}s")}
     strange = (w for w in english if len(w) >= SHORTEST and w.isascii() and w.isalpha() and not is_known(w))
     found = sorted(w for w in strange if near(w))
     args.out.write_text(HEAD + textwrap.fill(" ".join(found), 118, break_long_words=False) + "\n", encoding="ascii")

@@ -92,7 +92,8 @@ class Finder:
 
     def _gathered(self, judge: Judge | None) -> FindEngines:
         segmenter = CountedSegmenter(self._models.need("segmenter"))
-        names = self.settings.proposers
+        own = segmenter.name == "lite"  # whose network the proposer lite reads
+        names = [name if own or name != "lite" else "grid" for name in self.settings.proposers]
         needs_judge = self.settings.mode in ASKING_MODES
         return FindEngines(
             segmenter=segmenter,
@@ -155,7 +156,8 @@ def find(
 ) -> FindResult:
     """A phrase becomes a mask, or the answer that there is no such thing.
 
-    image: a path, Image, array or PIL image. segmenter, ranker, vlm: names or ready models; proposers: names.
+    image: a path, Image, array or PIL image. segmenter, ranker, vlm: names or ready models (a vlm implies mode
+    loop+vlm); proposers: names.
     more: any other setting of FindSettings, and judge, cancel, budget.
     Raises BadPhrase, BadImage, BadSettings, MissingModel, BudgetSpent, Cancelled.
     """
@@ -183,6 +185,8 @@ def _finder(options: dict[str, Any]) -> tuple[Finder, Cancel | None]:
         proposers = (proposers,)
     if proposers is not None:
         options["proposers"] = tuple(proposers)
+    if options.get("mode") is None and engines["vlm"] is not None:
+        options["mode"] = "loop+vlm"
     resolved = resolve()
     settings = with_overrides(resolved.section(FindSettings), options)
     key = (*_identity([*engines.values(), judge, budget]), settings.model_dump_json(), repr(resolved.to_json()))

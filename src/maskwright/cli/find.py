@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,12 @@ def find(image: Path, phrases: tuple[str, ...], out: Path | None, as_json: bool,
     """
     finder = _finder(options)
     pictures = _pictures(image)
+    stems = Counter(picture.stem for picture in pictures)
     many = len(pictures) > 1 or image.is_dir() or len(phrases) > 1
     rows: list[dict[str, Any]] = []
     for picture, number, phrase in ((p, n, f) for p in pictures for n, f in enumerate(phrases, 1)):
         folder = (out or Path(f"{image.stem or 'pictures'}-find")) / (
-            _item(picture, number, len(phrases)) if many else ""
+            _item(picture.stem if stems[picture.stem] == 1 else picture.name, number, len(phrases)) if many else ""
         )
         rows.append(_one(finder, picture, phrase, folder, stop_on_error=not many, quiet=as_json))
     if as_json:
@@ -74,8 +76,8 @@ def _pictures(path: Path) -> list[Path]:
     return found
 
 
-def _item(picture: Path, number: int, phrases: int) -> str:
-    return picture.stem if phrases == 1 else f"{picture.stem}-{number:02d}"
+def _item(name: str, number: int, phrases: int) -> str:
+    return name if phrases == 1 else f"{name}-{number:02d}"
 
 
 def _one(
@@ -105,6 +107,8 @@ def _written(result: FindResult, image: Image, folder: Path) -> dict[str, Any]:
     from maskwright.plumbing.files import write_json
     from maskwright.values import Mask
 
+    for old in (folder / "mask.png", *folder.glob("mask-[0-9][0-9].png")):  # of an earlier phrase
+        old.unlink(missing_ok=True)
     files = {"overlay": save_image(folder / "overlay.png", overlay_many(image, result.masks))}
     if not result.abstained:
         files["mask"] = save_mask(folder / "mask.png", result.mask or Mask.empty(*image.size))

@@ -79,12 +79,17 @@ class FindSession:
     def pool(self, places: tuple[Box, ...], phrase: str, meter: Meter) -> Pool:
         """The candidates of the whole picture and of closer looks at `places`."""
         with self._lock:
-            keys = (self._whole(phrase, meter), *(self._closer(box, phrase, meter) for box in places))
+            keys = self._looked(places, phrase, meter)
+            if any(key not in self._looks for key in keys):  # room was made, and one of them went
+                keys = self._looked(places, phrase, meter)
             if keys not in self._pools:
                 if len(self._pools) > MAX_PARTS:
                     self._pools = {}
                 self._pools[keys] = _merged(keys, [self._looks[k].proposals for k in keys])
             return self._pools[keys]
+
+    def _looked(self, places: tuple[Box, ...], phrase: str, meter: Meter) -> tuple[str, ...]:
+        return (self._whole(phrase, meter), *(self._closer(box, phrase, meter) for box in places))
 
     def fit(self, pool: Pool, phrase: str, meter: Meter) -> Fit:
         """How well each candidate of the pool fits the phrase."""

@@ -166,6 +166,8 @@ class _Reader:
         inner.said.append(word.text)
         if place and inner.noun in PEOPLE and self.words[i - 1].text == "的":  # "戴帽子的男人左边的女人": the man's hat
             inner.parts, self.draft.parts = self.draft.parts, []
+        if self.verb == "on" and place:  # "站在树旁边": near it
+            self.verb = place
         if self.verb and not (place and self.verb == "hold"):
             self._close_verb(inner)
             return bool(place)

@@ -242,6 +242,8 @@ class _Reader(Walk):
             return
         place, length = self._longest_place()
         relation, reach = self._longest_relation()
+        if reach and self.words[self.at + reach - 1] == "of" and self._match("skipped", self.at + reach - 1)[1] > 1:
+            relation, reach = "", 0  # "on the left of the picture"
         action, acted = self._match("actions")
         with_object = acted == reach and self._is_noun_next(self.at + reach)
         if acted >= max(length, reach, 1) and not with_object:
