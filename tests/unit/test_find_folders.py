@@ -62,3 +62,13 @@ def test_room_for_looks_is_made_without_losing_those_in_use(tmp_path: Path, monk
     for x in range(12):
         places = (Box(x, 0, x + 30, 30), Box(x, 20, x + 30, 50))
         assert len(looked.pool(places, "the box", Meter()).keys) == 3
+
+
+def test_shared_masks_are_counted_once(tmp_path: Path) -> None:
+    finder = Finder(FindSettings(proposers=("fake",)), engines={"segmenter": "fake", "ranker": "fake"})
+    looked = session.FindSession(open_image(picture(tmp_path / "s.png")), finder.engines, finder.settings)
+    looked._whole("the box", Meter())
+    before = looked.nbytes
+    pool = looked.pool((), "the box", Meter())
+    assert pool.masks.nbytes > 0
+    assert looked.nbytes == before

@@ -118,8 +118,10 @@ class FindSession:
     @property
     def nbytes(self) -> int:
         """About how much memory the session holds."""
-        held = sum(pool.masks.nbytes for pool in list(self._pools.values()))
-        held += sum(look.regions.nbytes + look.proposals.masks.nbytes for look in self._looks.values() if look.regions)
+        looks = list(self._looks.values())
+        masks = [pool.masks for pool in list(self._pools.values())] + [look.proposals.masks for look in looks]
+        held = sum({id(array): array.nbytes for array in masks}.values())  # a pool of one look is that look's
+        held += sum(look.regions.nbytes for look in looks if look.regions)
         return held + self.image.pixels.nbytes + (self._embedding.nbytes if self._embedding else 0)
 
     def _whole(self, phrase: str, meter: Meter) -> str:
