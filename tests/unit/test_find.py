@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from maskwright.config.find import FindSettings
 from maskwright.errors import BadPhrase, BadSettings, BudgetSpent, Cancelled
 from maskwright.finding import loop
 from maskwright.finding.deciding import decide
-from maskwright.finding.engines import Answer, View
+from maskwright.finding.engines import Answer, Sculpt, View
 from maskwright.finding.fitting import Fit
 from maskwright.finding.proposing import without_specks
 from maskwright.finding.session import Pool
@@ -23,7 +22,7 @@ from maskwright.finding.wording import checked_phrase, paraphrases
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
 from maskwright.ports import Question, Reply
-from maskwright.values import Abstain, Box, Image, Mask, MaskStack, Trace
+from maskwright.values import Abstain, Box, Cost, Image, Mask, MaskStack, Trace
 
 FAKES: dict[str, Any] = {
     "segmenter": "fake",
@@ -90,6 +89,43 @@ def test_the_named_thing_is_found(scene: tuple[Image, dict[str, Mask]], colour: 
 def test_what_is_not_there_is_not_found(scene: tuple[Image, dict[str, Mask]]) -> None:
     found = mw.find(scene[0], "the yellow circle", mode="one-shot", **{**FAKES, "tau_none": 0.999, "tau_conf": 1.0})
     assert (found.mask, found.masks, found.abstained, found.reason) == (None, (), True, "nothing fits")
+
+
+def test_as_many_as_are_said(scene: tuple[Image, dict[str, Mask]]) -> None:
+    image, masks = scene
+    for phrase, colours in (
+        ("two circles", 2),
+        ("three circles", 3),
+        ("the first two circles from the right", ["blue", "green"]),
+        ("the last two circles from the right", ["red", "blue"]),
+    ):
+        found = mw.find(image, phrase, mode="one-shot", **FAKES)
+        wanted = colours if isinstance(colours, int) else len(colours)
+        assert len(found.masks) == wanted, phrase
+        if isinstance(colours, list):
+            assert all(max(mask.iou(masks[name]) for mask in found.masks) > 0.9 for name in colours), phrase
+    assert len(mw.find(image, "two circles", mode="one-shot", all=True, **FAKES).masks) == 3
+
+
+def test_one_round_that_is_sure_ends_sure(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = mw.find(scene[0], "the red circle", mode="loop", max_iter=1, **FAKES)
+    assert found.reason == "sure"
+
+
+def test_a_round_tells_its_own_exchange_and_what_it_ranked_by(scene: tuple[Image, dict[str, Mask]]) -> None:
+    """The first round ranks by the phrase alone and rewrites it, the second by both and is told to pick."""
+    pick = Answer("pick", (1,))
+    found = asked(scene[0], "the circle", Script(Answer("rewrite", phrase="the red disc"), pick, pick, pick))
+    first, second = (step.detail for step in found.trace.rounds)
+    assert [p["phrase"] for p in first["phrases"]] == ["the circle"]
+    assert [p["phrase"] for p in second["phrases"]] == ["the circle", "the red disc"]
+    assert [e["action"] for e in first["exchange"]] == ["rewrite"]
+    assert {e["action"] for e in second["exchange"]} == {"pick"}
+
+
+def test_a_judge_that_is_not_asked_is_not_named(scene: tuple[Image, dict[str, Mask]]) -> None:
+    found = mw.find(scene[0], "the red circle", mode="one-shot", judge=Script(), **FAKES)
+    assert "judge" not in found.trace.engines
 
 
 def test_position_and_order_are_read(scene: tuple[Image, dict[str, Mask]]) -> None:
@@ -342,22 +378,25 @@ def test_phrases_are_cleaned_and_paraphrased() -> None:
     assert paraphrases("the man with a bike") == ["the person with a bicycle"]
     assert paraphrases("the red cup on the left") == ["the red mug on the left"]
     assert paraphrases("the red square") == []
+    assert paraphrases("the cell phone of the tennis player") == []
+    assert paraphrases("the man's tv (left)") == ["the person's television (left)"]
 
 
 def test_sculpt_is_handed_the_winner(scene: tuple[Image, dict[str, Mask]], monkeypatch: pytest.MonkeyPatch) -> None:
     image, masks = scene
     seen: list[tuple[str, float]] = []
 
-    def finish(self: Finder) -> Callable[[Image, Mask, str], Mask]:
-        def sculpt(picture: Image, mask: Mask, target: str) -> Mask:
+    def finish(self: Finder) -> Sculpt:
+        def sculpt(picture: Image, mask: Mask, target: str, cancel: Cancel | None) -> tuple[Mask, Cost]:
             seen.append((target, mask.iou(masks["red"])))
-            return masks["red"]
+            return masks["red"], Cost(calls={"judge": 2})
 
         return sculpt
 
     monkeypatch.setattr(Finder, "_sculpt", finish)
     finder = Finder(FindSettings(sculpt=True, proposers=("fake",)), engines={"segmenter": "fake", "ranker": "fake"})
-    assert finder.find(image, "the red circle").mask == masks["red"]
+    found = finder.find(image, "the red circle")
+    assert (found.mask, found.cost.calls["judge"]) == (masks["red"], 2)
     assert seen[0][0] == "the red circle" and seen[0][1] > 0.9
 
 

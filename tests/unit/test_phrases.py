@@ -53,11 +53,50 @@ CASES: list[tuple[str, dict[str, Any]]] = [
             "positions": ["left"],
         },
     ),
+    ("the policemen", {"noun": "man", "many": True}),
+    ("the roses", {"noun": "flower", "many": True}),
+    ("two taxis", {"noun": "taxi", "many": True, "count": 2}),
+    ("the axes", {"noun": "axe", "many": True}),
+    ("the gizmos", {"noun": "gizmo"}),
+    ("7 men", {"noun": "man", "many": True, "count": 7}),
+    ("player 7", {"noun": "player", "unsupported": ["7"]}),
+    ("three dogs and two cats", {"noun": "dog", "many": True, "count": 3, "unsupported": ["2", "cats"]}),
+    ("the eleventh car from the left", {"noun": "car", "ordinal": {"rank": 11, "side": "left"}}),
+    ("the 12th person", {"noun": "person", "ordinal": {"rank": 12, "side": "left"}}),
+    (
+        "the first two cars from the right",
+        {
+            "noun": "car",
+            "many": True,
+            "count": 2,
+            "ordinal": {"rank": 1, "side": "right", "count": 2},
+        },
+    ),
+    ("the neither red nor blue car", {"noun": "car", "not_colours": ["red", "blue"]}),
+    ("the car that is not red or blue", {"noun": "car", "not_colours": ["red", "blue"]}),
+    ("all but the red cars", {"noun": "car", "not_colours": ["red"], "many": True}),
+    ("everything but the dog", {"noun": "object", "many": True, "unsupported": ["not dog"]}),
+    ("the cat farthest to the left", {"noun": "cat", "extremes": ["left"]}),
+    ("the light brown dog", {"noun": "dog", "colours": ["light brown"]}),
+    ("第十一个人", {"noun": "person", "ordinal": {"rank": 11, "side": "left"}}),
+    ("第12个人", {"noun": "person", "ordinal": {"rank": 12, "side": "left"}}),
+    ("10个人", {"noun": "person", "many": True, "count": 10}),
+    ("左边起第二个人", {"noun": "person", "ordinal": {"rank": 2, "side": "left"}}),
+    ("左边前两个人", {"noun": "person", "many": True, "count": 2, "ordinal": {"rank": 1, "side": "left", "count": 2}}),
+    ("后排的人", {"noun": "person", "positions": ["back"]}),
+    ("离镜头最远的人", {"noun": "person", "positions": ["back"]}),
+    ("不是狗的动物", {"noun": "animal", "unsupported": ["not dog"]}),
+    ("深绿色的车", {"noun": "car", "colours": ["dark green"]}),
+    ("圆形的桌子", {"noun": "table", "sizes": ["round"]}),
+    ("红色的三角形", {"noun": "triangle", "colours": ["red"]}),
+    ("石头墙", {"noun": "wall", "looks": ["stone"]}),
+    ("的士", {"noun": "taxi"}),
+    ("麻雀", {"noun": "sparrow"}),
     ("the white van that's on the left", {"noun": "van", "colours": ["white"], "positions": ["left"]}),
     ("the cars that aren't red", {"noun": "car", "not_colours": ["red"], "many": True}),
     ("cat on the left side of the picture", {"noun": "cat", "positions": ["left"]}),
     ("dog in the bottom left of the image", {"noun": "dog", "positions": ["bottom", "left"]}),
-    ("everyone on the left", {"noun": "person", "positions": ["left"]}),
+    ("everyone on the left", {"noun": "person", "positions": ["left"], "many": True}),
     ("the closest car", {"noun": "car", "positions": ["front"]}),
     ("右边最后一个杯子", {"noun": "cup", "ordinal": {"rank": 1, "side": "right"}}),
     ("右边数最后一个杯子", {"noun": "cup", "ordinal": {"rank": -1, "side": "right"}}),
@@ -134,6 +173,11 @@ PARTS = [
     ("man that does not wear glasses", "man", [("glasses", (), True)]),
     ("woman in a red dress", "woman", [("dress", ("red",), False)]),
     ("the bearded man", "man", [("beard", (), False)]),
+    ("man with neither hat nor glasses", "man", [("hat", (), True), ("glasses", (), True)]),
+    ("the doctor in white", "doctor", [("", ("white",), False)]),
+    ("长发女人", "woman", [("hair", (), False)]),
+    ("戴帽子的", "person", [("hat", (), False)]),
+    ("头上戴着帽子的女人", "woman", [("hat", (), False)]),
     ("the blonde woman", "woman", [("hair", ("blonde",), False)]),
     ("the man in light blue", "man", [("", ("light blue",), False)]),
     ("kid in white crying", "child", [("", ("white",), False)]),
@@ -211,6 +255,12 @@ RELATIONS = [
     ("the food on the right plate", "food", "on", "plate", False),
     ("the cat nearest the dog", "cat", "near", "dog", False),
     ("the chair farthest from the window", "chair", "far", "window", False),
+    ("看书的女人", "woman", "near", "book", False),
+    ("靠窗的椅子", "chair", "near", "window", False),
+    ("扛着梯子的男人", "man", "near", "ladder", False),
+    ("破旧房子的窗户", "window", "held_by", "house", False),
+    ("背包的学生", "student", "hold", "backpack", False),
+    ("猫的左眼", "eye", "held_by", "cat", False),
     ("离狗最近的猫", "cat", "near", "dog", False),
     ("离窗户最远的椅子", "chair", "far", "window", False),
 ]
@@ -226,11 +276,20 @@ def test_relations(text: str, noun: str, kind: str, other: str, negated: bool) -
 def test_both_sides_are_read() -> None:
     read = parse("the chair between the table and the wall")
     assert [(r.kind, r.object.noun) for r in read.relations] == [("between", "table"), ("between", "wall")]
+    read = parse("桌子和椅子之间的猫")
+    assert [(r.kind, r.object.noun) for r in read.relations] == [("between", "table"), ("between", "chair")]
     read = parse("the bed with white pillows and a brown blanket")
     assert [(r.object.noun, r.object.colours) for r in read.relations] == [
         ("pillow", ("white",)),
         ("blanket", ("brown",)),
     ]
+
+
+def test_what_the_other_has_is_the_others() -> None:
+    read = parse("the dog in front of the man with the hat")
+    assert (read.parts, read.relations[0].object.parts[0].noun) == ((), "hat")
+    [near] = parse("the woman next to the man with the red umbrella").relations
+    assert [(r.kind, r.object.noun) for r in near.object.relations] == [("hold", "umbrella")]
 
 
 def test_colours_before_an_object_belong_to_it() -> None:

@@ -16,6 +16,7 @@ import argparse
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -443,17 +444,22 @@ def lexicon_words() -> list[str]:
     return [noun for section in rows.values() for noun in section]
 
 
-def aliases(index: dict[str, int]) -> str:
-    """Other words of the lexicon, English and Chinese -> the row of their canonical noun."""
-    rows = tomllib.loads((TABLES / "nouns.toml").read_text())
-    lines = [
-        f"{word.lower()}\t{index[noun]}"
-        for section in rows.values()
-        for noun, others in section.items()
-        for word in others
-    ]
-    lines += [f"{plural}\t{index[one]}" for plural, one in IRREGULAR.items() if one in index]
-    return "\n".join(lines)
+BROADER = Path(__file__).with_name("broader.toml")
+
+
+def aliases(index: Mapping[str, int]) -> str:
+    """Other words of the lexicon, English and Chinese, and nouns of broader.toml -> the row of what they are taken
+    for."""
+    broader = tomllib.loads(BROADER.read_text(encoding="utf-8"))
+    found = {noun: index[broad] for broad, nouns in broader.items() for noun in nouns if noun not in index}
+    for name in ("nouns.toml", "nouns_zh.toml"):
+        for nouns in tomllib.loads((TABLES / name).read_text(encoding="utf-8")).values():
+            for noun, others in nouns.items():
+                row = found.get(noun.lower(), index.get(noun.lower(), -1))
+                found |= {word.lower(): row for word in others if row >= 0 and word.lower() not in found}
+    plurals = {**IRREGULAR, **{f"{one[:-2]}en": one for one in index if one.endswith("man")}}
+    found |= {plural: index[one] for plural, one in plurals.items() if one in index and plural not in index}
+    return "\n".join(f"{word}\t{row}" for word, row in found.items())
 
 
 def write_safetensors(path: Path, tables: dict[str, NDArray]) -> None:

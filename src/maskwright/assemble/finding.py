@@ -24,7 +24,7 @@ from maskwright.models.catalogue import find_row
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import MemoryCache
 from maskwright.plumbing.cancel import Cancel
-from maskwright.values import Image, Mask
+from maskwright.values import Cost, Image, Mask
 
 SESSION_BYTES = 512 * 2**20
 ASKING_MODES = ("loop+vlm", "loop+text")
@@ -46,7 +46,7 @@ class Finder:
         """`engines`: kind (segmenter, ranker, vlm, proposer) -> name or ready model; `judge` replaces the vlm."""
         resolved = resolved or resolve()
         self.settings = settings or resolved.section(FindSettings)
-        self._models = Engines(resolved, engines)
+        self._resolved, self._models = resolved, Engines(resolved, engines)
         self.budget = budget
         self.engines = self._gathered(judge)
         self._sessions: MemoryCache[FindSession] = MemoryCache(SESSION_BYTES, lambda session: session.nbytes)
@@ -72,10 +72,11 @@ class Finder:
         """The answer to one phrase; takes what `rounds` takes."""
         picture = as_image(image)
         rounds = self.rounds(picture, phrase, judge=judge, **more)
-        overrides = {k: v for k, v in more.items() if k not in ("cancel", "name")}
-        settings = with_overrides(self.settings, overrides).model_dump(mode="json")
+        settings = with_overrides(self.settings, {k: v for k, v in more.items() if k not in ("cancel", "name")})
         engines = self.engines.names() | ({"judge": judge.name} if judge else {})
-        return gather(rounds, phrase, picture, engines, settings)
+        if settings.mode not in ASKING_MODES:
+            engines.pop("judge", None)
+        return gather(rounds, phrase, picture, engines, settings.model_dump(mode="json"))
 
     def regions(self, image: Any) -> list[Mask]:
         """Every region worth a look, best first, whatever it is called."""
@@ -97,8 +98,8 @@ class Finder:
         needs_judge = self.settings.mode in ASKING_MODES
         return FindEngines(
             segmenter=segmenter,
-            proposers=tuple(_proposer(name, segmenter) for name in names),
-            closer=tuple(_proposer(name, segmenter, SPARSER.get(name)) for name in names),
+            proposers=tuple(self._proposer(name, segmenter) for name in names),
+            closer=tuple(self._proposer(name, segmenter, SPARSER.get(name)) for name in names),
             ranker=CountedRanker(self._models.need("ranker")),
             judge=judge or (self._judge() if needs_judge else None),
             sculpt=self._sculpt() if self.settings.sculpt else None,
@@ -117,13 +118,26 @@ class Finder:
             prompts=self.settings.prompts,
         )
 
+    def _proposer(self, name: str, segmenter: CountedSegmenter, settings: Mapping[str, Any] | None = None) -> Any:
+        """A proposer by name, as [models.proposer] sets it, on the find's own segmenter where it needs one."""
+        built_on = {"segmenter": segmenter} if "segmenter" in dict(find_row("proposer", name).needs) else {}
+        options = dict(self._resolved.models.get("proposer", {}))
+        if options.pop("name", name) not in (name, *self.settings.proposers):
+            raise BadSettings(
+                f"[models.proposer] sets {self._resolved.models['proposer']['name']}, which find does not use.",
+                f'Name it under [find]: proposers = ["{self._resolved.models["proposer"]["name"]}"]',
+            )
+        own = options if self._resolved.models.get("proposer", {}).get("name") == name else {}
+        return load("proposer", name, **{**built_on, **(settings or {}), **own})
+
     def _sculpt(self) -> Sculpt:
         sculpt = importlib.import_module("maskwright.assemble.sculpting").sculpt
         segmenter = self._models.need("segmenter")
 
-        def finish(image: Image, mask: Mask, target: str) -> Mask:
-            done: Mask | None = sculpt(image, mask=mask, target=target, segmenter=segmenter).mask
-            return mask if done is None else done
+        def finish(image: Image, mask: Mask, target: str, cancel: Cancel | None) -> tuple[Mask, Cost]:
+            options = {"segmenter": segmenter, "resolved": self._resolved, "budget": self.budget, "cancel": cancel}
+            done = sculpt(image, mask=mask, target=target, **options)
+            return mask if done.mask is None else done.mask, done.trace.cost
 
         return finish
 
@@ -133,12 +147,6 @@ SPARSER: Mapping[str, Mapping[str, Any]] = {
     "grid": {"points": 8},
 }
 """How proposers are set for a part of a picture, which holds fewer things than the whole."""
-
-
-def _proposer(name: str, segmenter: CountedSegmenter, settings: Mapping[str, Any] | None = None) -> Any:
-    """A proposer by name, on the find's own segmenter where it needs one."""
-    built_on = {"segmenter": segmenter} if "segmenter" in dict(find_row("proposer", name).needs) else {}
-    return load("proposer", name, **built_on, **(settings or {}))
 
 
 def find(

@@ -41,14 +41,15 @@ def best_distinct(chances: NDArray[np.float32], pool: Pool, iou: float, limit: i
     return kept
 
 
-def instances(chances: NDArray[np.float32], pool: Pool, settings: FindSettings) -> list[int]:
-    """Every candidate good enough to be an instance; none inside or over another by much."""
+def instances(chances: NDArray[np.float32], pool: Pool, settings: FindSettings, count: int | None = None) -> list[int]:
+    """Every candidate good enough to be an instance, or the best `count` of them; none inside or over another by
+    much."""
     if not len(pool):
         return []
     least = max(settings.tau_all, settings.share_all * float(chances.max()))
     kept: list[int] = []
     for i in best_distinct(chances, pool, settings.distinct_iou, len(pool)):
-        if chances[i] < least:
+        if chances[i] < least or len(kept) == count:
             break
         if not kept or float(_covered(pool, i, kept).max()) < 0.6:
             kept.append(i)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.plumbing.cancel import Cancel
 from maskwright.ports import Proposer, Ranker, Segmenter
 from maskwright.values import Abstain, Box, Cost, Image, Mask
 
@@ -59,7 +60,8 @@ class Judge(Protocol):
         ...
 
 
-Sculpt = Callable[[Image, Mask, str], Mask]
+Sculpt = Callable[[Image, Mask, str, Cancel | None], tuple[Mask, Cost]]
+"""A better mask of what a phrase names, and what it cost."""
 
 
 @dataclass(frozen=True)

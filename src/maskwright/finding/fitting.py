@@ -20,13 +20,15 @@ Rank = Callable[[Sequence[str]], Ranking]
 @dataclass(frozen=True, eq=False)
 class Fit:
     """chances (K,) float32 0..1: that each candidate is what the phrase names; `none`: that no candidate is; `parsed`
-    is what was read in the phrase, JSON-able; `known` is False where its noun could not be judged."""
+    is what was read in the phrase, JSON-able; `known` is False where its noun could not be judged; `many` where several
+    are asked for, `count` of them at most (None: all there are)."""
 
     chances: NDArray[np.float32]
     none: float = 0.0
     parsed: Mapping[str, Any] = field(default_factory=dict)
     known: bool = True
     many: bool = False
+    count: int | None = None
 
 
 SIZE_EXPONENT = 0.5
@@ -55,7 +57,7 @@ def fit_phrase(
         return ranking if told else replace(ranking, wholes=None)
 
     found = fit(scene, phrase, ranked, lambda r: worth(r.wholes, quality, scene.areas))
-    return Fit(agreed(found.chances, overlaps()), found.none, found.trace, found.known, phrase.many)
+    return Fit(agreed(found.chances, overlaps()), found.none, found.trace, found.known, phrase.many, phrase.count)
 
 
 def worth(
@@ -87,4 +89,4 @@ def mixed(fits: list[tuple[Fit, float]]) -> Fit:
     none = sum(fit.none * weight / total for fit, weight in fits)
     first = fits[0][0]
     known = any(fit.known for fit, _ in fits)
-    return Fit(np.asarray(chances, dtype=np.float32), none, first.parsed, known, first.many)
+    return Fit(np.asarray(chances, dtype=np.float32), none, first.parsed, known, first.many, first.count)

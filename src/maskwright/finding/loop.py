@@ -80,17 +80,17 @@ def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) ->
     turn, meter, before = _Turn([(phrase, 1.0)]), Meter(), None
     for index in range(1, settings.max_iter + 1):
         task.check()
-        standing = _rank(session, turn, meter, settings)
+        standing, phrases = _rank(session, turn, meter, settings), tuple(turn.phrases)
         stop = _stop(standing, turn, settings, is_last=index == settings.max_iter)
         if stop is None and settings.mode in ("loop+vlm", "loop+text"):
             _consult(session, task, turn, standing, meter=meter, settings=settings)
             stop = turn.verdict or ("max-iter" if index == settings.max_iter else None)
-        shown = _round(session, standing, turn, settings, index=index, stop=stop, meter=meter, phrase=phrase)
-        shown = _with_change(shown, before)
+        shown = _round(session, standing, turn, settings, index=index, stop=stop, meter=meter, task=task)
+        shown = _with_change(replace(shown, detail={**shown.detail, "phrases": _shares(phrases)}), before)
         yield shown
         if stop is not None:
             return
-        before = shown.mask
+        before, turn.note = shown.mask, {}
         if settings.mode == "loop":
             _look_again(session, turn, standing, settings)
 
@@ -117,7 +117,7 @@ def _redrawn(chances: NDArray[np.float32], pool: Pool, first: _Standing, same: f
 
 def _stop(standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool) -> str | None:
     """Why the loop ends with this ranking, or None when it goes on."""
-    looked = settings.mode != "loop" or turn.turns > 0
+    looked = settings.mode != "loop" or turn.turns > 0 or is_last
     if standing.decision.is_sure and looked and not turn.nones:
         return "sure"
     if settings.mode == "one-shot":
@@ -146,7 +146,7 @@ def _look_again(session: FindSession, turn: _Turn, standing: _Standing, settings
     places = _promising(session, standing, settings)
     new = [box for box in places if all(box.iou(seen) < 0.8 for seen in turn.places)]
     turn.places = (*turn.places, *new[: settings.finer_regions])
-    turn.note = {"phrases": [p for p, _ in turn.phrases], "closer": [list(box) for box in turn.places]}
+    turn.note = {"closer": [list(box) for box in turn.places]}
 
 
 def _promising(session: FindSession, standing: _Standing, settings: FindSettings) -> list[Box]:
@@ -269,7 +269,7 @@ def _round(
     index: int,
     stop: str | None,
     meter: Meter,
-    phrase: str,
+    task: FindTask,
 ) -> FindRound:
     chosen, scores = _chosen(standing, turn, settings, is_last=stop is not None)
     if stop is not None and not chosen and not turn.nones:
@@ -281,7 +281,10 @@ def _round(
     masks = tuple(session.full_size(mask) for mask in found)
     if stop is not None and masks and settings.sculpt and session.engines.sculpt is not None:
         with meter.stage("sculpt"):
-            masks = tuple(session.engines.sculpt(session.image, mask, phrase) for mask in masks)
+            done = [session.engines.sculpt(session.image, mask, turn.phrases[0][0], task.cancel) for mask in masks]
+        masks = tuple(mask for mask, _ in done)
+        for _, cost in done:
+            meter.add(replace(cost, seconds={}))  # which the stage counts
     return FindRound(
         index=index,
         mask=_union(masks),
@@ -308,14 +311,14 @@ def _chosen(
     if is_last and doubtful:
         return [], ()
     many = settings.all or standing.fit.many
-    found = instances(chances, standing.pool, settings) if many else [order[0]]
+    count = None if settings.all else standing.fit.count
+    found = instances(chances, standing.pool, settings, count) if many else [order[0]]
     return found, tuple(float(chances[i]) for i in found)
 
 
 def _detail(session: FindSession, standing: _Standing, turn: _Turn, chosen: list[int]) -> dict[str, Any]:
     decision, fit, pool = standing.decision, standing.fit, standing.pool
     return {
-        "phrases": [{"phrase": p, "share": round(w, 4)} for p, w in turn.phrases],
         "conf": round(decision.conf, 6),
         "gap": round(decision.gap, 6),
         "parsed": dict(fit.parsed),
@@ -326,6 +329,11 @@ def _detail(session: FindSession, standing: _Standing, turn: _Turn, chosen: list
         "candidates": [_described(session, pool, fit.chances, i) for i in decision.order],
         **turn.note,
     }
+
+
+def _shares(phrases: tuple[tuple[str, float], ...]) -> list[dict[str, Any]]:
+    """What the round ranked by: the phrase and how much it counted."""
+    return [{"phrase": phrase, "share": round(share, 4)} for phrase, share in phrases]
 
 
 def _described(session: FindSession, pool: Pool, chances: NDArray[np.float32], i: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import unicodedata
 
 from maskwright.errors import BadPhrase
 from maskwright.finding.phrases import parse
+from maskwright.finding.phrases.lexicon import lexicon
 
 MAX_CHARS = 400
 
@@ -43,7 +44,16 @@ def paraphrases(phrase: str) -> list[str]:
 
 
 def _swap_nouns(phrase: str) -> str:
-    return re.sub(r"[A-Za-z]+", lambda m: _OTHER_WORDS.get(m[0].lower(), m[0]), phrase, count=0)
+    """Every noun of one word by its other name; "cell phone" and "tennis player" stay as they are."""
+    found = list(re.finditer(r"[A-Za-z]+", phrase))
+    said, at, out, done = [word[0].lower() for word in found], 0, "", 0
+    while at < len(found):
+        size = lexicon("en").noun(said, at)[1]
+        if size < 2:
+            out += phrase[done : found[at].start()] + _OTHER_WORDS.get(said[at], found[at][0])
+            done = found[at].end()
+        at += max(size, 1)
+    return out + phrase[done:]
 
 
 def _without_lead(phrase: str) -> str:

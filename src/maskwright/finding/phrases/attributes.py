@@ -150,7 +150,8 @@ def _places(scene: Scene, phrase: Phrase, group: Floats, each: dict[str, Floats]
     for word in phrase.sizes:
         each[f"size {word}"] = places.size_chance(scene, word, group)
     if phrase.ordinal is not None:
-        label = f"number {phrase.ordinal.rank} from {phrase.ordinal.side}"
+        run = f" and on, {phrase.ordinal.count} in all," if phrase.ordinal.count > 1 else ""
+        label = f"number {phrase.ordinal.rank}{run} from {phrase.ordinal.side}"
         each[label] = places.ordinal_chance(scene, phrase.ordinal, group)
 
 

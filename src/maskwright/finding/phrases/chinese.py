@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 
 from maskwright.finding.phrases.draft import Draft, once
-from maskwright.finding.phrases.lexicon import Lexicon, lexicon
-from maskwright.finding.phrases.phrase import PEOPLE, Part, Phrase, Relation
+from maskwright.finding.phrases.heads import BESIDE
+from maskwright.finding.phrases.lexicon import Lexicon, is_person, lexicon
+from maskwright.finding.phrases.phrase import Part, Phrase, Relation
 
 MODIFIERS = ("ordinals", "extremes", "sizes", "colours", "patterns", "materials", "quantities", "positions", "sides")
 GROUPS = (
@@ -23,6 +24,12 @@ GROUPS = (
 WORN = ("garments", "body")
 COUNTED_BY_SIZE = r"(第[一二三四五六七八九十\d]+)([大小高矮长宽])(?=的|$)"
 """The second of all by size, not the second large one: "第二大的"."""
+DIGITS = "零一二三四五六七八九"
+NUMBER = r"(?<=第)\d{1,2}(?!\d)|(?<!\d)\d{1,2}(?=[个只辆位名条头匹架艘台张把])"
+"""Numbers that count, and not those to be read on something."""
+FIRST_FEW = r"(?:(?<=[边侧数起的])|^)前(?=[两二三四五六七八九十][个只辆位名])"
+"""The first of a row, and not what stands before something: "左边前两个"."""
+AND = ("和", "与", "跟", "同", "及")
 APART = ("离", "距离", "距")
 """Verbs that say nothing yet: "离门最近" is near, "离门最远" is far."""
 COUNTING = "从数起"
@@ -54,11 +61,21 @@ def parse_chinese(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
     tables = lexicon("zh")
     characters = re.sub(r"[\s,，。.!！?？、:：;；\"'“”‘’]+", "", text)
-    characters = re.sub(COUNTED_BY_SIZE, r"\1最\2", re.sub(IN_THE_PICTURE, "", characters))
+    characters = re.sub(NUMBER, _numeral, re.sub(IN_THE_PICTURE, "", characters))
+    characters = re.sub(FIRST_FEW, "第一", re.sub(COUNTED_BY_SIZE, r"\1最\2", characters))
     words = split(characters, tables)
+    words += _who(words)
     reader = _Reader(words, tables)
     reader.read()
     return reader.draft.done(text, "zh")
+
+
+def _numeral(found: re.Match[str]) -> str:
+    """The characters for a number below 100: 12 is 十二, and 2 of something 两."""
+    tens, ones = divmod(int(found[0]), 10)
+    if found[0] == "2" and found.string[found.start() - 1 : found.start()] != "第":
+        return "两"
+    return ("" if tens < 2 else DIGITS[tens]) + ("十" if tens else "") + (DIGITS[ones] if ones or not tens else "")
 
 
 def split(text: str, tables: Lexicon) -> list[Word]:
@@ -66,7 +83,8 @@ def split(text: str, tables: Lexicon) -> list[Word]:
     out: list[Word] = []
     unknown, at = "", 0
     while at < len(text):
-        word = Word("的", "", {}) if text[at] == "的" else _longest(text, at, tables)
+        word = _longest(text, at, tables)
+        word = Word("的", "", {}) if word is None and text[at] == "的" else word
         if word is None:
             unknown, at = unknown + text[at], at + 1
             continue
@@ -87,6 +105,15 @@ def _longest(text: str, at: int, tables: Lexicon) -> Word | None:
         return None
     groups = {group: meaning for group, (meaning, used) in found.items() if used == size}
     return Word(text[at : at + size], noun if best == size else "", groups)
+
+
+def _who(words: list[Word]) -> list[Word]:
+    """ "戴帽子的", "骑马的那个" leave out that they are people."""
+    said = [w for w in words if "measures" not in w.groups]
+    verbs = [w.groups.get("relations_zh_verb") for w in said]
+    if not said or said[-1].text != "的" or not {"wear", "hold", "ride"} & set(verbs):
+        return []
+    return [Word("人", "person", {})]
 
 
 def _is_strange(word: Word) -> bool:
@@ -154,27 +181,37 @@ class _Reader:
     def _stands_alone(self, i: int) -> bool:
         """Whether a noun is meant as one, and not as a modifier ("木头桌子")."""
         groups = self.words[i].groups
-        if any(g in groups for g in MODIFIERS) and i + 1 < len(self.words) and self.words[i + 1].noun:
+        after = next((w for w in self.words[i + 1 :] if w.text != "的"), None)
+        if any(g in groups for g in MODIFIERS) and after is not None and after.noun:
             return False
         return not groups or i < self.head or self._place_after(i) != ""
 
     def _other_noun(self, i: int, word: Word) -> bool:
         """A noun that is not the head; True when the next word (a place) was used too."""
         place = self._place_after(i)
+        if (
+            place and self.tables.sections.get(word.noun) == "body" and self._is_verb(i + 2)
+        ):  # "头上戴着": where it is worn
+            return True
         inner, self.waiting = self.waiting, Draft()
         inner.noun, inner.in_lexicon = word.noun, True
         inner.said.append(word.text)
-        if place and inner.noun in PEOPLE and self.words[i - 1].text == "的":  # "戴帽子的男人左边的女人": the man's hat
-            inner.parts, self.draft.parts = self.draft.parts, []
+        if place and is_person(inner.noun) and self.words[i - 1].text == "的":
+            inner.parts, self.draft.parts = self.draft.parts, []  # "戴帽子的男人左边的女人": the man's hat
         if self.verb == "on" and place:  # "站在树旁边": near it
             self.verb = place
         if self.verb and not (place and self.verb == "hold"):
             self._close_verb(inner)
             return bool(place)
+        if not place and self._is_one_of_two(i):
+            self.draft.relations.append(Relation("between", inner.done(word.text, "zh"), self.negated))
+            return False
         worn = self.tables.sections.get(word.noun) in WORN and not place
         owns = i + 1 < len(self.words) and self.words[i + 1].text == "的" and not (worn and self._is_person())
-        kind = place or ("held_by" if owns else "")
-        if kind:
+        kind = place or (self._tie(i, word.noun) if owns else "")
+        if owns and self.words[i - 1].text.endswith("不是"):  # "不是狗的动物"
+            self.draft.unsupported.append(f"not {word.noun}")
+        elif kind:
             self.draft.relations.append(Relation(kind, inner.done(word.text, "zh"), self.negated))
         elif worn:
             self.draft.parts.append(Part(word.noun, once(inner.colours), once(inner.looks), self.negated))
@@ -183,8 +220,26 @@ class _Reader:
         self.negated, self.verb = False, ""
         return bool(place)
 
+    def _tie(self, i: int, noun: str) -> str:
+        """ "狗的尾巴" belongs to it; "背包的男人" has it, and after a word that no table knows, somebody does something
+        with it: "扛着梯子的男人"."""
+        section, head = self.tables.sections[noun], self.tables.sections.get(self.words[self.head].noun)
+        before = [w for w in self.words[:i] if w.text != "着"]
+        does = head in ("people", "animals") and bool(before) and _is_strange(before[-1])
+        has = head == "people" and section == "carried"
+        return BESIDE.get(section, "hold") if does or has else "held_by"
+
+    def _is_verb(self, i: int) -> bool:
+        return i < self.head and "relations_zh_verb" in self.words[i].groups
+
+    def _is_one_of_two(self, i: int) -> bool:
+        """The first of "桌子和椅子之间"."""
+        after = self.words[i + 1 : self.head]
+        second = next((k for k, w in enumerate(after, i + 1) if w.noun), -1)
+        return bool(after) and after[0].text in AND and second > 0 and self._place_after(second) == "between"
+
     def _is_person(self) -> bool:
-        return self.head >= 0 and self.words[self.head].noun in PEOPLE
+        return self.head >= 0 and is_person(self.words[self.head].noun)
 
     def _close_verb(self, inner: Draft) -> None:
         """The open verb gets its object."""
@@ -252,4 +307,5 @@ class _Reader:
         self.draft.counted |= self.waiting.counted
         if self.waiting.many:
             self.draft.many, self.draft.count = True, self.waiting.count
+            self.draft.run = self.waiting.run
         self.waiting = Draft()

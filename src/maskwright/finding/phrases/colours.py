@@ -49,6 +49,9 @@ SHADES = {
 }  # fmt: skip
 """Asked colour -> (name, -1 dark or 1 light)."""
 
+GENTLE = 0.3
+"""What another "dark green", "light brown" counts that is green or brown, and neither dark nor light."""
+
 
 @cache
 def naming_table() -> tuple[Floats, Floats]:
@@ -137,16 +140,23 @@ def chance_of(asked: str, shares: Floats) -> Floats:
     if asked == "colourful":
         bright = shares[:, 3:11]
         return np.asarray(1 - np.square(bright).sum(1) / np.maximum(bright.sum(1), 1e-3) ** 2, dtype=np.float32)
-    name, shade = SHADES.get(asked, (asked, 0))
+    name, shade = SHADES.get(asked) or _gentle(asked)
     speaks = ASKED.get(name, {})
     amount = sum((shares[:, NAMES.index(n)] * w for n, w in speaks.items()), np.zeros(len(shares), np.float32))
     if not name:
         amount = np.ones(len(shares), np.float32)
     if shade:
-        amount = amount * (shares[:, 13] if shade < 0 else shares[:, 14])
+        least = 0 if asked in SHADES else GENTLE
+        amount = amount * (least + (1 - least) * (shares[:, 13] if shade < 0 else shares[:, 14]))
         if asked == "dark blue":
             amount = amount + 0.25 * shares[:, 0]
     return np.asarray(_apt(amount), dtype=np.float32)
+
+
+def _gentle(asked: str) -> tuple[str, int]:
+    """The name and the shade of "dark green" and the like."""
+    shade, _, name = asked.rpartition(" ")
+    return name, {"dark": -1, "light": 1, "": 0}[shade]
 
 
 def _apt(amount: Floats) -> Floats:

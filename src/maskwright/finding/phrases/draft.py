@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from maskwright.finding.phrases.phrase import PEOPLE, Ordinal, Part, Phrase, Relation
+from maskwright.finding.phrases.lexicon import is_person
+from maskwright.finding.phrases.phrase import Ordinal, Part, Phrase, Relation
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Draft:
     extremes: list[str] = field(default_factory=list)
     sizes: list[str] = field(default_factory=list)
     rank: int | None = None
+    run: int = 1
     side: str = ""
     counted: bool = False
     parts: list[Part] = field(default_factory=list)
@@ -45,8 +47,11 @@ class Draft:
             self.looks.append(meaning)
         elif group == "ordinals":
             self.rank = int(meaning)
-        elif group == "quantities":
+        elif group == "quantities" and (meaning == "all" or not self.noun):  # "three dogs and two cats"
             self.many, self.count = True, None if meaning == "all" else int(meaning)
+            self.run = self.count or 1 if self.rank in (1, -1) else 1  # "the first two"
+        elif group == "quantities":
+            self.unsupported.append(meaning)
         elif group == "sides":
             self.positions.append(meaning)
         else:
@@ -62,7 +67,7 @@ class Draft:
 
     def done(self, text: str, language: str) -> Phrase:
         """The frozen phrase."""
-        if self.noun in PEOPLE and "blonde" in self.colours:
+        if is_person(self.noun) and "blonde" in self.colours:
             self.colours.remove("blonde")
             self.parts.append(Part("hair", ("blonde",)))
         ordinal = self._ordinal()
@@ -84,10 +89,11 @@ class Draft:
             return None
         if self.rank > 0 and self.sizes and self.sizes[-1].endswith("est") and not self.counted:
             self.positions += [self.side] if self.side else []
-            return Ordinal(self.rank, self.sizes.pop())
+            return Ordinal(self.rank, self.sizes.pop(), self.run)
         said = next((p for p in self.positions if p in ("left", "right", "top", "bottom", "front", "back")), "")
         side = self.side or said
-        return Ordinal(-self.rank if self.rank < 0 and side and not self.counted else self.rank, side or "left")
+        rank = -self.rank if self.rank < 0 and side and not self.counted else self.rank
+        return Ordinal(rank, side or "left", self.run)
 
 
 def once(values: Iterable[str]) -> tuple[str, ...]:

@@ -11,14 +11,16 @@ from importlib import resources
 Key = tuple[str, ...]
 
 IRREGULAR = {
-    "men": "man", "people": "person", "persons": "person", "ppl": "person",
-    "women": "woman", "children": "child", "kids": "kid", "feet": "foot", "teeth": "tooth",
-    "mice": "mouse", "geese": "goose", "knives": "knife", "leaves": "leaf", "wolves": "wolf", "loaves": "loaf",
-    "shelves": "shelf", "scarves": "scarf", "calves": "calf", "halves": "half", "oxen": "ox", "ladies": "lady",
-    "guys": "guy", "potatoes": "potato", "tomatoes": "tomato", "buses": "bus", "glasses": "glass", "boxes": "box",
-    "couches": "couch", "benches": "bench", "dishes": "dish", "sandwiches": "sandwich", "foxes": "fox",
-    "watches": "watch", "horses": "horse", "houses": "house", "vases": "vase", "shoes": "shoe", "canoes": "canoe",
+    "people": "person", "persons": "person", "ppl": "person", "children": "child", "feet": "foot", "teeth": "tooth",
+    "mice": "mouse", "geese": "goose", "knives": "knife", "wolves": "wolf", "calves": "calf", "halves": "half",
+    "oxen": "ox", "glasses": "glass", "buses": "bus",
 }  # fmt: skip
+ENDINGS = (
+    ("men", "man"), ("ies", "y"), ("ies", "ie"), ("ves", "f"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"),
+    ("xes", "x"), ("zes", "z"), ("oes", "o"), ("s", ""), ("es", ""),
+)  # fmt: skip
+"""What plurals end in and what their singulars do, likelier ones first."""
+NOT_PLURAL = ("ss", "us", "is")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class Lexicon:
             key = tuple(words[at : at + size])
             if key in self.nouns.entries:
                 return self.nouns.entries[key], size, False
-            single = self.nouns.entries.get((*key[:-1], singular(key[-1])))
-            if single is not None:
-                return single, size, True
+            for single in singulars(key[-1]):
+                if (*key[:-1], single) in self.nouns.entries:
+                    return self.nouns.entries[*key[:-1], single], size, True
         return "", 0, False
 
     def has(self, word: str) -> bool:
@@ -65,32 +67,47 @@ def is_chinese(text: str) -> bool:
     return any("\u4e00" <= c <= "\u9fff" for c in text)
 
 
-def singular(word: str) -> str:
-    """The singular of a plain English plural; the word itself when it looks singular."""
+def singulars(word: str) -> list[str]:
+    """What an English word may be the plural of, likelier first: "axes" of "ax" and of "axe"; [] for none."""
     if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("ses", "xes", "zes", "ches", "shes")):
-        return word[:-2]
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
-        return word[:-1]
-    return word
+        return [IRREGULAR[word]]
+    fits = [word.removesuffix(end) + single for end, single in ENDINGS if word.endswith(end) and word[-2:] != "ss"]
+    return [single for single in fits if len(single) > 1]
+
+
+def singular(word: str) -> str:
+    """The singular of a plural whose word is in no table; the word itself when it looks singular."""
+    seems = word in IRREGULAR or (len(word) > 3 and not word.endswith(NOT_PLURAL))
+    return next(iter(singulars(word)), word) if seems else word
 
 
 @cache
 def lexicon(language: str) -> Lexicon:
     """The tables of one language, "en" or "zh"."""
-    words, nouns = _read("words.toml"), _read("nouns.toml")
-    groups = {name: _table(rows, language) for name, rows in words.items()}
-    sections = {noun: section for section, rows in nouns.items() for noun in rows}
-    named = {noun: [noun, *others] for rows in nouns.values() for noun, others in rows.items()}
+    groups = {name: _table(rows, language) for name, rows in _read("words.toml").items()}
+    files = ("nouns.toml", "nouns_zh.toml") if language == "zh" else ("nouns.toml",)
+    rows = [
+        (section, noun, others)
+        for name in files
+        for section, nouns in _read(name).items()
+        for noun, others in nouns.items()
+    ]
+    named: dict[str, list[str]] = {}
+    sections: dict[str, str] = {}
+    for section, noun, others in rows:
+        named.setdefault(noun, [noun]).extend(others)
+        sections.setdefault(noun, section)
     return Lexicon(groups, _table(named, language), sections)
 
 
 def section_of(noun: str) -> str:
     """The section of the noun table ("animals", "areas"...), "" for a noun that stands in none."""
-    return lexicon("en").sections.get(noun, "")
+    return lexicon("zh").sections.get(noun, "")
+
+
+def is_person(noun: str) -> bool:
+    """Whether what goes with it is worn or held, and its colour that of its clothes."""
+    return section_of(noun) == "people"
 
 
 def _read(name: str) -> Mapping[str, Mapping[str, list[str]]]:

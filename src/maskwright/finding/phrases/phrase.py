@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-PEOPLE = frozenset((
-    "person", "crowd", "man", "woman", "boy", "girl", "child", "baby", "player", "rider", "skier",
-    "snowboarder", "surfer", "skateboarder", "driver", "chef",
-))  # fmt: skip
+from maskwright.finding.phrases.lexicon import is_person
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,11 @@ class Part:
 @dataclass(frozen=True)
 class Ordinal:
     """The rank-th (1 = first, -1 = last) of its kind counted from a side (left, right, top, bottom, front, back), or
-    from the one of most size ("largest", "shortest" ...)."""
+    from the one of most size ("largest", "shortest" ...); with a `count`, so many in a row: "the first two"."""
 
     rank: int
     side: str = "left"
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Phrase:
 
     @property
     def is_person(self) -> bool:
-        return self.noun in PEOPLE
+        return is_person(self.noun)
 
     @property
     def has_attributes(self) -> bool:
@@ -99,9 +97,14 @@ class Phrase:
 
 def _plain(value: Phrase) -> Mapping[str, Any]:
     out: dict[str, Any] = dict(value.__dict__)
-    out["ordinal"] = None if value.ordinal is None else {"rank": value.ordinal.rank, "side": value.ordinal.side}
+    out["ordinal"] = None if value.ordinal is None else _ranked(value.ordinal)
     out["parts"] = [
         {"noun": p.noun, "colours": list(p.colours), "looks": list(p.looks), "negated": p.negated} for p in value.parts
     ]
     out["relations"] = [{"kind": r.kind, "object": r.object.to_json(), "negated": r.negated} for r in value.relations]
     return {key: list(v) if isinstance(v, tuple) else v for key, v in out.items()}
+
+
+def _ranked(ordinal: Ordinal) -> dict[str, Any]:
+    run = {"count": ordinal.count} if ordinal.count > 1 else {}
+    return {"rank": ordinal.rank, "side": ordinal.side, **run}

@@ -46,14 +46,15 @@ def size_chance(scene: Scene, word: str, group: Floats) -> Floats:
 
 
 def ordinal_chance(scene: Scene, ordinal: Ordinal, group: Floats) -> Floats:
-    """The rank-th distinct region of its kind, counted from a side."""
+    """The rank-th distinct region of its kind, counted from a side, or so many from there on."""
     members = distinct(scene, group)
     value = _along(scene, ordinal.side)
     members = sorted(members, key=lambda k: float(value[k]))
     out = np.full(len(scene), 0.03, dtype=np.float32)
-    wanted = ordinal.rank - 1 if ordinal.rank > 0 else len(members) + ordinal.rank
+    first = ordinal.rank - 1 if ordinal.rank > 0 else len(members) + ordinal.rank - (ordinal.count - 1)
     for place, k in enumerate(members):
-        chance = {0: 0.92, 1: 0.12}.get(abs(place - wanted), 0.04)
+        away = max(first - place, place - (first + ordinal.count - 1), 0)
+        chance = {0: 0.92, 1: 0.12}.get(away, 0.04)
         same = (scene.overlap[k] > SAME) & (scene.overlap[:, k] > SAME)
         out[same] = np.maximum(out[same], chance)
         out[k] = max(out[k], chance)

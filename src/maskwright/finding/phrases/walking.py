@@ -13,6 +13,8 @@ SHORT = (
     (r"\bw/|\bw\b", " with "),
     (r"&", " and "),
     (r"\b(that|which|who|it|there)'s\b", r"\1 is"),
+    (r"\ball but (the )?", "all not "),
+    (r"\b(everything|everyone|everybody|anything|anyone|nothing) but\b", r"\1 except"),
 )
 """What people who type in a hurry write."""
 
@@ -34,7 +36,17 @@ class Walk:
         self.words, self.tables, self.at = words, tables, 0
 
     def _match(self, group: str, at: int | None = None) -> tuple[str, int]:
-        return self.tables.groups[group].match(self.words, self.at if at is None else at)
+        at = self.at if at is None else at
+        if group == "quantities" and self._is_count(at):
+            return self.words[at], 1
+        return self.tables.groups[group].match(self.words, at)
+
+    def _is_count(self, at: int) -> bool:
+        """A number before several: "7 men", "10 red cars"; but not "player 7", "number 18"."""
+        number = self.words[at] if at < len(self.words) else ""
+        if not number.isdecimal() or not 1 < int(number) < 100 or self.words[at - 1 : at] in (["number"], ["no"]):
+            return False
+        return any(self.tables.noun(self.words, i)[2] for i in (at + 1, at + 2) if i < len(self.words))
 
     def _longest(self, groups: tuple[str, ...], at: int | None = None) -> tuple[str, str, int]:
         """(group, meaning, words used) of the longest match; the first group wins a tie."""

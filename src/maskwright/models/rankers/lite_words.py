@@ -73,7 +73,7 @@ class Vocabulary:
         for end in range(len(head), 0, -1):
             for size in range(min(LONGEST, end), 0, -1):
                 run = head[end - size : end]
-                for word in (" ".join(run), " ".join([*run[:-1], *_singulars(run[-1])][: len(run)])):
+                for word in (" ".join(run), *(" ".join([*run[:-1], one]) for one in _singulars(run[-1]))):
                     if word in self._rows:
                         return self._rows[word]
         return -1
@@ -87,9 +87,8 @@ class Vocabulary:
 
 
 def _singulars(word: str) -> tuple[str, ...]:
-    """A guess at the singular of an English plural."""
-    if word.endswith("ies"):
-        return (word[:-3] + "y",)
-    if word.endswith(("ses", "xes", "ches", "shes")):
-        return (word[:-2],)
-    return (word[:-1],) if word.endswith("s") else (word,)
+    """Guesses at the singular of an English plural, likelier first."""
+    endings = (("men", "man"), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("s", ""), ("es", ""))
+    return (
+        tuple(word.removesuffix(end) + one for end, one in endings if word.endswith(end)) if word[-2:] != "ss" else ()
+    )
