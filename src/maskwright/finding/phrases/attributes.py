@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 ZONES = {
     "hat": "head", "helmet": "head", "hair": "head", "glasses": "head", "sunglasses": "head", "beard": "head",
     "mask": "head", "scarf": "upper", "pants": "lower", "jeans": "lower", "shorts": "lower", "skirt": "lower",
-    "shoe": "feet", "boot": "feet", "sandal": "feet", "sock": "feet",
+    "fur": "whole", "shoe": "feet", "boot": "feet", "sandal": "feet", "sock": "feet",
 }  # fmt: skip
 """Where on a figure something is worn; anything else on the upper part."""
 

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from maskwright.finding.phrases.lexicon import is_person
 from maskwright.finding.phrases.phrase import Ordinal, Part, Phrase, Relation
 
+PAIRED = frozenset(
+    ("scissors", "glasses", "sunglasses", "pants", "jeans", "shorts", "headphones", "binoculars", "pliers", "tweezers")
+)
+"""A pair of these is one thing."""
+
 
 @dataclass
 class Draft:
@@ -32,6 +37,7 @@ class Draft:
     relations: list[Relation] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
     count: int | None = None
+    pair: bool = False
     many: bool = False
     plural: bool = False
     one_of: bool = False
@@ -47,6 +53,8 @@ class Draft:
             self.looks.append(meaning)
         elif group == "ordinals":
             self.rank = int(meaning)
+        elif group == "quantities" and meaning == "pair":
+            self.pair = True
         elif group == "quantities" and (meaning == "all" or not self.noun):  # "three dogs and two cats"
             self.many, self.count = True, None if meaning == "all" else int(meaning)
             self.run = self.count or 1 if self.rank in (1, -1) else 1  # "the first two"
@@ -70,6 +78,10 @@ class Draft:
         if is_person(self.noun) and "blonde" in self.colours:
             self.colours.remove("blonde")
             self.parts.append(Part("hair", ("blonde",)))
+        if self.pair and self.noun not in PAIRED:
+            self.many, self.count = True, 2
+        if self.pair and self.noun in PAIRED:
+            self.plural = False
         ordinal = self._ordinal()
         positions = [p for p in self.positions if ordinal is None or self.side or p != ordinal.side]
         return Phrase(
@@ -86,7 +98,7 @@ class Draft:
         """ "the last on the right" is the first from there; "the last from the right" stands at the left; "the second
         largest" is counted by size."""
         if self.rank is None:
-            return None
+            return self._furthest_few()
         if self.rank > 0 and self.sizes and self.sizes[-1].endswith("est") and not self.counted:
             self.positions += [self.side] if self.side else []
             return Ordinal(self.rank, self.sizes.pop(), self.run)
@@ -94,6 +106,15 @@ class Draft:
         side = self.side or said
         rank = -self.rank if self.rank < 0 and side and not self.counted else self.rank
         return Ordinal(rank, side or "left", self.run)
+
+    def _furthest_few(self) -> Ordinal | None:
+        """ "the leftmost two", "the two largest" are the first two."""
+        ranks = self.extremes if self.extremes else [size for size in self.sizes if size.endswith("est")]
+        if self.count is None or self.count < 2 or len(ranks) != 1 or self.one_of:
+            return None
+        first = ranks[0]
+        (self.extremes if self.extremes else self.sizes).remove(first)
+        return Ordinal(1, first, self.count)
 
 
 def once(values: Iterable[str]) -> tuple[str, ...]:

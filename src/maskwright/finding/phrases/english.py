@@ -83,7 +83,14 @@ class _Reader(NounPhrase):
         if self._is_noun_next(self.at):
             holds = self._match_word("containers", draft.said)
             self._relation(draft, "near" if placed else "hold" if holds else "held_by", False)
+            self._amid(draft)
         return True
+
+    def _amid(self, draft: Draft) -> None:
+        """ "in the middle of the two women" is between them."""
+        if draft.relations and draft.relations[-1].object.many and draft.positions[-1:] == ["middle"]:
+            draft.positions.pop()
+            draft.relations[-1] = Relation("between", draft.relations[-1].object)
 
     def _done_by(self, draft: Draft) -> bool:
         """ "the cake the man is holding", "the couch that she lies on"; False at anything else."""

@@ -58,10 +58,11 @@ class Walk:
         return (group, meaning), used
 
     def _longest_relation(self) -> tuple[str, int]:
-        """ "parked in front of" is in front of, and not in."""
+        """ "parked in front of" is in front of, and not in; "parked closest to us" is a place."""
         relation, reach = self._match("relations")
         _, acted = self._match("actions")
         after, further = self._match("relations", self.at + acted)
+        further = 0 if self._longest(("extremes", "positions"), self.at + acted)[2] > further else further
         return (after, acted + further) if acted and further and acted + further > reach else (relation, reach)
 
     def _skip(self, kind: str) -> bool:
@@ -77,7 +78,7 @@ class Walk:
 
     def _is_noun_next(self, at: int) -> bool:
         while at < len(self.words) and not self.tables.noun(self.words, at)[1]:
-            if not self._longest(("skipped", "colours", "patterns", "materials"), at)[2]:
+            if not self._longest(("skipped", "colours", "patterns", "materials", "quantities"), at)[2]:
                 return False
             at += 1
         return at < len(self.words)
