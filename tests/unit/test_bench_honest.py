@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskwright.assemble.benching import run_bench
+from maskwright.assemble.benching import open_data, run_bench
 from maskwright.bench.datasets import open_dataset
-from maskwright.bench.experiment import make_experiment
+from maskwright.bench.experiment import make_experiment, read_experiment, write_toml
 from maskwright.bench.report import write_report
-from maskwright.bench.rows import read_results
+from maskwright.bench.rows import read_results, write_tables
 from maskwright.bench.running import item_name, run_experiment
 from maskwright.bench.samples import Dataset, Sample
 from maskwright.bench.shortcuts import ablation, compare_runs, shortcut
@@ -22,6 +22,7 @@ from maskwright.config.bench import Experiment
 from maskwright.errors import BadSettings, EngineDown, InputError, RunMismatch
 from maskwright.finding.result import FindResult
 from maskwright.media.images import save_image, save_mask
+from maskwright.runs.reading import show_run
 from maskwright.values import Image, Mask
 
 FAKES = {"segmenter": "fake", "ranker": "fake", "proposers": ["fake"]}
@@ -227,3 +228,54 @@ def test_a_damaged_result_is_no_result(tmp_path: Path) -> None:
     found = read_results(tmp_path / "run")
     assert found.missing == 1
     assert summarise_run(found)["missing"] == 1
+
+
+def test_a_run_is_read_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    save_image("a.png", Image(np.full((40, 50, 3), 90, np.uint8)))
+    row = {"id": "one", "image": "a.png", "phrase": "the box", "mask": patch().to_rle()}
+    Path("p.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    list(run_bench(made(data={"name": "listed", "root": "p.jsonl"}), tmp_path / "run"))
+    monkeypatch.chdir(tmp_path)
+    assert open_data(read_results(tmp_path / "run").experiment.data).samples[0].open_image().size == (50, 40)
+    assert show_run(tmp_path / "run")["about"]["items"] == 1
+
+
+def test_missing_answers_are_holes_in_the_vectors(tmp_path: Path) -> None:
+    list(run_bench(made(data={"split": "1"}), tmp_path / "run"))
+    names = [s["id"] for s in read_results(tmp_path / "run").about["samples"]]
+    [gone] = (tmp_path / "run" / "items").glob(f"{names[1]}--*")
+    (gone / "result.json").unlink()
+    write_tables(read_results(tmp_path / "run"))
+    [path] = (tmp_path / "run" / "ious").glob("*.npy")
+    assert np.isnan(np.load(path)).tolist() == [name == names[1] for name in names]
+
+
+def test_any_experiment_reads_back(tmp_path: Path) -> None:
+    spec = made(title="a\x7fb", variants=[{**ONE, "settings": {"tau_none": 0.25}}])
+    (tmp_path / "e.toml").write_text(write_toml(spec), encoding="utf-8")
+    assert read_experiment(tmp_path / "e.toml") == spec
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(BadSettings, match="tau_none is no number"):
+            made(variants=[{**ONE, "settings": {"tau_none": value}}])
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "split", "said"),
+    [("sample", "somewhere", None, "lies nowhere"), ("listed", ".", "val", "no splits")],
+)
+def test_what_would_be_ignored_is_refused(name: str, root: str | None, split: str | None, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        open_dataset(name, root, split)
+
+
+def test_a_model_that_nobody_asks_is_refused() -> None:
+    with pytest.raises(BadSettings, match="no mode of one-shot,loop asks openai"):
+        shortcut(title="t", data_name="sample", vlm="openai")
+
+
+def test_a_phrase_that_is_no_text_is_refused() -> None:
+    broken = Sample("a", "the \ud800 cup", "a", lambda: Image(np.zeros((4, 4, 3), np.uint8)), lambda: None)
+    with pytest.raises(InputError, match="no text"):
+        Dataset("d", [broken])

@@ -78,6 +78,15 @@ def open_data(data: DataSettings) -> Dataset:
     return open_dataset(data.name, data.root, data.split).head(data.n)
 
 
+def _anywhere(experiment: Experiment) -> Experiment:
+    """The experiment with the whole path of its data, so that its folder can be read from anywhere."""
+    root = experiment.data.root
+    if root is None or not Path(root).exists():
+        return experiment
+    data = experiment.data.model_copy(update={"root": str(Path(root).absolute())})
+    return experiment.model_copy(update={"data": data})
+
+
 def run_bench(
     experiment: Experiment,
     folder: str | Path,
@@ -88,6 +97,7 @@ def run_bench(
 ) -> Iterator[Progress]:
     """Runs, or goes on with, an experiment in a folder."""
     samples = dataset or open_data(experiment.data)
+    experiment = _anywhere(experiment)
     resolved = settings or resolve()
     solvers = Solvers(resolved, experiment.seed, share=experiment.share_sessions)
     used = {kind: resolved.models[kind] for kind in ("segmenter", "ranker", "vlm") if kind in resolved.models}

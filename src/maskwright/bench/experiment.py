@@ -59,7 +59,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _key(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False)
+    return _plain(name)
 
 
 def _plain(value: Any) -> str:
@@ -68,4 +68,4 @@ def _plain(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(k)} = {_plain(v)}" for k, v in value.items()) + " }" if value else "{}"
     if isinstance(value, list):
         return "[" + ", ".join(_plain(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

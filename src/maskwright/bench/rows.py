@@ -136,14 +136,16 @@ def clusters(rows: Sequence[Row]) -> list[str]:
 
 
 def write_tables(results: Results) -> list[Path]:
-    """samples.parquet (samples.jsonl where pyarrow is not installed), and ious/<variant>[--<condition>].npy."""
+    """samples.parquet (samples.jsonl where pyarrow is not installed), and ious/<variant>[--<condition>].npy: a value
+    for each sample of the data set, NaN for what is not done yet."""
     written = [_write_rows(results)]
     for condition in results.experiment.conditions:
         for variant in results.experiment.variants:
-            rows = results.of(variant.name, condition)
+            found = {row.sample: row.iou for row in results.of(variant.name, condition)}
+            values = [found.get(sample["id"], math.nan) for sample in results.about["samples"]]
             name = variant.name if condition == "clean" else f"{variant.name}--{condition}"
             stream = io.BytesIO()
-            np.save(stream, ious(rows))
+            np.save(stream, np.array(values, dtype=np.float64))
             path = results.folder / "ious" / f"{safe_id(name)}.npy"
             write_bytes(path, stream.getvalue())
             written.append(path)

@@ -111,10 +111,10 @@ def run_experiment(
         "settings": dict(settings or {}),
     }
     _check_same(Path(folder), about)
-    with RunFolder(folder, "bench", about) as run:
+    jobs = list(jobs_of(experiment, dataset))
+    with RunFolder(folder, "bench", about, about={"items": len(jobs)}) as run:
         write_text(run.path / "experiment.toml", write_toml(experiment))
         write_json(run.path / "dataset.json", _about(dataset))
-        jobs = list(jobs_of(experiment, dataset))
         solvers = _Solvers(dataset, make_solver)
         for number, job in enumerate(jobs, 1):
             if cancel is not None:

@@ -37,6 +37,9 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.samples:
             raise InputError(f"{self.name} holds no samples.", "Check its folder and split.")
+        for sample in self.samples:
+            if sample.phrase.encode("utf-8", "ignore").decode() != sample.phrase:
+                raise InputError(f"{self.name}: the phrase of {sample.id} is no text.", "Write it as UTF-8.")
         twice = [id_ for id_, n in Counter(s.id for s in self.samples).items() if n > 1]
         if twice:
             raise InputError(f"{self.name}: the id {twice[0]!r} is used twice.", "Give each sample a name of its own.")

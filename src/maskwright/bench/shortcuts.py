@@ -36,6 +36,8 @@ def shortcut(
     chosen = _engines(engines)
     iterations = _numbers(max_iter, "--max-iter", int)
     variants = _variants(modes.split(","), iterations, vlm)
+    if vlm is not None and not any("vlm" in variant for variant in variants):
+        raise BadSettings(f"no mode of {modes} asks {vlm}.", "Add one that does: --modes one-shot,loop+vlm.")
     if oracle is not None:
         variants += [
             {"name": f"oracle {error:g}", "mode": "loop+vlm", "oracle_error": error, "max_iter": max(iterations)}

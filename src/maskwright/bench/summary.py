@@ -168,10 +168,10 @@ def _reliability(results: Results, names: Sequence[str]) -> dict[str, Any]:
     """IoU under each condition and its drop relative to the first condition."""
     conditions = results.experiment.conditions
     found: dict[str, Any] = {}
-    for name in names:
+    for name in names if len(conditions) > 1 else ():
         base = results.of(name, conditions[0])
-        if len(conditions) < 2 or not base:
-            return {}
+        if not base:
+            continue
         level = float(ious(base).mean())
         found[name] = {}
         for condition in conditions:

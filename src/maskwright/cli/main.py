@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from maskwright import __version__
-from maskwright.errors import MaskwrightError
+from maskwright.errors import MaskwrightError, StorageError
 
 COMMANDS = {
     "demo": ("maskwright.cli.demo:demo", "Show what works here, in a folder with an HTML index."),
@@ -77,6 +77,12 @@ def run(args: list[str] | None = None) -> Any:
         if error.hint:
             click.echo(f"  {error.hint}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"maskwright: {error.filename}: {error.strerror}.", err=True)
+        click.echo("  Check the path and what you may do there.", err=True)
+        sys.exit(StorageError.exit_code)
     except KeyboardInterrupt:
         click.echo("maskwright: stopped.", err=True)
         sys.exit(130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +42,9 @@ class Variant(Frozen):
         own = sorted({"mode", "max_iter", "proposers"} & set(value))
         if own:
             raise ValueError(f"write {own[0]} beside settings, not in it")
+        odd = sorted(name for name, one in value.items() if isinstance(one, float) and not math.isfinite(one))
+        if odd:
+            raise ValueError(f"{odd[0]} is no number")
         return value
 
 

@@ -29,4 +29,8 @@ def open_dataset(name: str, root: str | None = None, split: str | None = None) -
     """The data set; raises InputError for an unknown name, MissingData saying what to fetch."""
     if name not in DATASETS:
         raise InputError(f"there is no data set {name!r}.", f"Choose one of: {', '.join(DATASETS)}.")
+    if name == "sample" and root is not None:
+        raise InputError("the sample set is drawn, it lies nowhere.", "Leave out --data, or give --dataset listed.")
+    if name == "listed" and split is not None:
+        raise InputError("a listed data set has no splits.", "Leave out --split, or list what you want in a file.")
     return DATASETS[name](root, split)

@@ -87,7 +87,7 @@ def timings(report: dict[str, Any]) -> Table:
     stages = sorted({s for t in found.values() for s in t["stages_s"]})
     roles = sorted({role for t in found.values() for role in t["calls"]})
     heads = [*(f"{s} s" for s in stages), *(f"{r.replace('_', ' ')} calls" for r in roles)]
-    rows = [["", "total s", "s a picture", "s a phrase", *heads, "peak MiB", "peak device MiB"]]
+    rows = [["", "total s", "s a picture", "s a phrase", *heads, "peak MiB so far", "peak device MiB"]]
     for name, t in found.items():
         parts = [f"{t['stages_s'].get(s, 0):.3f}" for s in stages] + [f"{t['calls'].get(r, 0):.2f}" for r in roles]
         device = "" if t["peak_device_mib"] is None else f"{t['peak_device_mib']:.0f}"
