@@ -203,8 +203,8 @@ def test_answers_without_a_picture_are_typed_errors(disc: tuple[Image, Mask], va
 @pytest.mark.parametrize(
     ("words", "op", "where", "target"),
     [
-        ("remove the man behind the car", "remove", "object", "man behind car"),
-        ("remove the people in the background", "remove", "object", "people background"),
+        ("remove the man behind the car", "remove", "object", "man behind the car"),
+        ("remove the people in the background", "remove", "object", "people in the background"),
         ("去掉后面的人", "remove", "object", "后面的人"),
         ("去掉背景里的路人", "remove", "object", "背景里的路人"),
         ("remove the background", "replace", "background", ""),
@@ -214,6 +214,17 @@ def test_answers_without_a_picture_are_typed_errors(disc: tuple[Image, Mask], va
         ("increase the contrast", "contrast", "object", ""),
         ("放大两倍", "scale", "object", ""),
         ("缩小一半", "scale", "object", ""),
+        ("make the red car blue", "recolour", "object", "red car"),
+        ("remove the white dog", "remove", "object", "white dog"),
+        ("remove the small dog on the left", "remove", "object", "small dog on the left"),
+        ("turn the blue shirt into a green one", "recolour", "object", "blue shirt"),
+        ("make the car's colour red", "recolour", "object", "car"),
+        ("把红色的车变成蓝色", "recolour", "object", "红色的车"),
+        ("把车的颜色改成红色", "recolour", "object", "车"),
+        ("turn everything but the dog black and white", "saturate", "background", "dog"),
+        ("make the picture darker except the man", "brighten", "background", "man"),
+        ("remove everything except the dog", "replace", "background", "dog"),
+        ("除了狗以外都变成黑白", "saturate", "background", "狗"),
         ("could you make the sky more vivid", "saturate", "object", "sky"),
     ],
 )
@@ -224,11 +235,28 @@ def test_phrases_as_people_say_them(words: str, op: str, where: str, target: str
 
 
 @pytest.mark.parametrize(
-    "words", ["less yellow", "swap red with blue", "invert the colours to green", "颜色少一点红", "红色和蓝色互换", "rotate it by 90 degrees"]
+    "words", ["less yellow", "make it less red", "swap red with blue", "invert the colours to green", "颜色少一点红", "红色和蓝色互换", "rotate it by 90 degrees"]
 )  # fmt: skip
 def test_a_colour_that_is_not_meant_is_not_painted(words: str) -> None:
     with pytest.raises(BadPhrase, match="It can: recolour"):
         plan_words(words)
+
+
+@pytest.mark.parametrize("words", ["do not remove the hat", "don't make it red", "不要去掉帽子"])
+def test_what_is_not_to_be_done_is_not_done(words: str) -> None:
+    with pytest.raises(BadPhrase, match="what not to do"):
+        plan_words(words)
+
+
+@pytest.mark.parametrize("words", ["make the dog black and the cat white", "把衣服变成红色，把裤子变成蓝色"])
+def test_one_mask_is_not_painted_for_two_things(words: str) -> None:
+    with pytest.raises(BadPhrase, match="two things"):
+        plan_words(words)
+
+
+def test_a_pattern_lies_on_its_ground() -> None:
+    plan = plan_words("make the shirt striped red and white")
+    assert [o.op for o in plan.operations] == ["recolour", "pattern"]
 
 
 @pytest.mark.parametrize("words", ["crop to the object", "make it transparent", "isolate the subject", "抠图"])

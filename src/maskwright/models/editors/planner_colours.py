@@ -20,6 +20,7 @@ ENGLISH: dict[str, Rgb] = {
     "royal blue": (50, 80, 200), "violet": (125, 70, 190), "purple": (115, 45, 150), "lavender": (185, 170, 225), "lilac": (195, 160, 210),  # noqa: E501
     "plum": (120, 50, 105), "mauve": (180, 140, 165), "black": (28, 28, 30), "white": (242, 242, 240), "grey": (128, 128, 128),  # noqa: E501
     "gray": (128, 128, 128), "silver": (190, 192, 196), "charcoal": (55, 58, 62), "rust": (165, 70, 30), "denim": (65, 95, 140),  # noqa: E501
+    "blonde": (222, 188, 120), "blond": (222, 188, 120),
 }  # fmt: skip
 CHINESE: dict[str, Rgb] = {
     "大红": ENGLISH["scarlet"], "酒红": ENGLISH["burgundy"], "粉红": ENGLISH["pink"], "玫红": ENGLISH["rose"], "橙黄": ENGLISH["amber"],  # noqa: E501
@@ -38,6 +39,8 @@ _SHADES_CHINESE = {"深": -0.45, "暗": -0.45, "浅": 0.4, "淡": 0.5, "亮": 0.
 _names = "|".join(sorted((re.escape(n).replace(r"\ ", r"\s+") for n in ENGLISH), key=len, reverse=True))
 _shades = "|".join(sorted((s.replace(" ", r"\s+") for s in _SHADES), key=len, reverse=True))
 _names_zh = "|".join(sorted(CHINESE, key=len, reverse=True))
+COLOUR_WORD = rf"\b(?:{_names})\b|(?:{_names_zh})"
+"""A colour by its name alone, as a piece of a pattern."""
 COLOUR = re.compile(
     rf"#(?P<hex>[0-9a-f]{{6}}|[0-9a-f]{{3}})\b|\b(?:(?P<shade>{_shades})[\s-]+)?(?P<name>{_names})\b"
     rf"|(?P<shade_zh>[{''.join(_SHADES_CHINESE)}]?)(?P<name_zh>{_names_zh})色?",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadPhrase
-from maskwright.models.editors.planner_colours import COLOUR, find_colour
+from maskwright.models.editors.planner_colours import COLOUR, COLOUR_WORD, find_colour
 from maskwright.models.editors.planner_plan import Plan
 
 LONGEST = 500
@@ -38,6 +38,16 @@ _CUTTING = re.compile(r"\b(?:crop|isolate|cut\s?out|transparent|extract)\b|抠�
 _PICTURE = re.compile(
     r"\b(?:whole|entire)?\s*(?:picture|image|photo|photograph|everything)\b|整(?:张|个|幅)(?:图|画|照)|图片|照片|全图",
     re.IGNORECASE,
+)
+_ALL_BUT = re.compile(
+    r"\b(?:everything|everybody|everyone|all)(?: else)? (?:but|besides|apart from|other than|around)\b"
+    r"|\bexcept(?: for)?\b"
+    r"|除(?:了|去)?(?P<kept>[一-鿿]{1,8}?)(?:以外|之外)[的,，]*(?:都|全部|其他\w*|所有\w*)?",
+    re.IGNORECASE,
+)
+"""What is left as it is, so that the rest of the picture is meant."""
+_NOT_TO = re.compile(
+    r"^(?:please )?(?:do not|don'?t|never|i do(?: not|n'?t) want)\b|^请?(?:不要|别|不用|不许|勿)", re.IGNORECASE
 )
 _SLIGHT = re.compile(
     r"\b(?:slightly|a bit|a little|little|somewhat|subtly|gently)\b|一点|稍微|略微|稍|略", re.IGNORECASE
@@ -66,17 +76,47 @@ def plan_words(words: str) -> Plan:
     if len(words) > LONGEST:
         raise BadPhrase(f"the edit is {len(words)} characters long, at most {LONGEST} are read.", "Say it shorter.")
     phrase = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", words)).strip()
-    operations, target = [], ""
+    operations: list[dict[str, Any]] = []
+    target = ""
     for clause in _clauses(phrase):
+        if _NOT_TO.search(clause):
+            raise BadPhrase(f"{_shown(clause)} says what not to do.", "Say what to change, one thing at a time.")
         operation = _read(clause)
         if operation is None:
             other = " To cut the object out, use maskwright cut." if _CUTTING.search(clause) else ""
             raise BadPhrase(f"{_shown(clause)} is not an edit this planner knows.", f"It can: {CAN}.{other}")
         operations.append(operation)
-        target = target or (named_thing(clause) if operation["where"] == "object" else "")
+        thing = _target(clause, operation)
+        if target and thing and _other(thing, target):
+            raise BadPhrase(f"the edit speaks of two things: {target} and {thing}.", "Edit one after the other.")
+        target = target or thing
+    _paint_first(operations)
     if not operations:
         raise BadPhrase("the edit says nothing.", f"It can: {CAN}.")
     return make_plan({"words": phrase, "target": target, "operations": operations})
+
+
+def _target(clause: str, operation: Mapping[str, Any]) -> str:
+    """The thing to be found for a clause: what changes, or what is kept while all else does."""
+    kept = _ALL_BUT.search(clause)
+    if kept is not None:
+        return kept["kept"] or named_thing(clause[kept.end() :], "colour" in operation)
+    return named_thing(clause, "colour" in operation) if operation["where"] == "object" else ""
+
+
+def _other(thing: str, target: str) -> bool:
+    """Whether two names share no word: "the red car", "the car"."""
+    chinese = re.search("[一-鿿]", thing + target)
+    same = thing in target or target in thing if chinese else set(thing.lower().split()) & set(target.lower().split())
+    return not same and (chinese is not None or thing.lower() not in ("one", "them", "they", "him", "her", "he", "she"))
+
+
+def _paint_first(operations: list[dict[str, Any]]) -> None:
+    """ "striped red and white": the ground is painted before what goes on it, not over it."""
+    for i, operation in enumerate(operations):
+        before = next((k for k in range(i) if operations[k]["op"] == "pattern"), None)
+        if operation["op"] == "recolour" and before is not None:
+            operations.insert(before, operations.pop(i))
 
 
 def make_plan(value: Mapping[str, Any]) -> Plan:
@@ -127,7 +167,7 @@ def _read(clause: str) -> dict[str, Any] | None:
 
 
 def _where(clause: str) -> str:
-    if _BACKGROUND.search(clause):
+    if _BACKGROUND.search(clause) or _ALL_BUT.search(clause):
         return "background"
     return "picture" if _PICTURE.search(clause) else "object"
 
@@ -152,7 +192,7 @@ def _recolour(clause: str) -> dict[str, Any] | None:
 
 def _remove(clause: str) -> dict[str, Any] | None:
     """The background itself becomes white; "the people in the background" are a thing like any other."""
-    if _BACKGROUND_ITSELF.search(clause):
+    if _BACKGROUND_ITSELF.search(clause) or _ALL_BUT.search(clause):
         return {"op": "replace", "where": "background", "colour": (255, 255, 255)}
     return {"op": "remove", "where": "object"}
 
@@ -231,7 +271,7 @@ def _grey(_: str) -> dict[str, Any]:
 
 _AMBIGUOUS = re.compile(
     r"^(?:a (?:bit|little) )?(?:less|more|not|no|without)\b|\b(?:swap|exchange|instead of|invert\w*)\b"
-    r"|(?:少|多)一?点|互换|反色|不要",
+    rf"|\b(?:less|more|not)\s+(?:{COLOUR_WORD})|(?:少|多)一?点|互换|反色|不要",
     re.IGNORECASE,
 )
 """A colour beside such words is not a colour to become: "less yellow", "swap red with blue"."""
@@ -259,15 +299,19 @@ RULES: tuple[tuple[str, Make], ...] = (
 """(what a clause must hold, what makes the operation); the first that fits and can be filled wins."""
 
 _NOT_THINGS = re.compile(
-    r"\b(?:please|make|turn|paint|colou?r|recolou?r|dye|tint|change|remove|delete|erase|blur|flip|mirror|brighten|darken|lighten|scale|"
+    r"(?:please|make|turn|paint|colou?r|recolou?r|dye|tint|change|remove|delete|erase|blur|flip|mirror|brighten|darken|lighten|scale|"
     r"desaturate|saturate|add|put|draw|give|with|without|an?|the|this|that|it|its|to|into|on|in|of|by|and|more|less|very|much|slightly|"
     r"bit|little|lot|outline|stripes?|striped|dots?|polka|checks?|checked|checkered|pattern|bright(?:er)?|dark(?:er)?|light(?:er)?|bigger|larger|"
     r"smaller|horizontal(?:ly)?|vertical(?:ly)?|upside|down|percent|px|pixels?|object|thing|get|rid|around|enlarge|shrink|resize|warmer|cooler|"
-    r"contrast|monochrome|vivid|saturated?|vibrant|should|be|must|i|want|would|like|big|small|large|twice|half|double|colou?rs?|from|for|as|look|pixelate|white|replace|all|wide|thick|increase|decrease|reduce|lower|raise|boost|saturation|brightness|exposure|mark|apply|me|could|can|you|now|just|new)\b|[\d.%#]+",
+    r"contrast|monochrome|vivid|saturated?|vibrant|should|be|must|i|want|would|like|big|small|large|twice|half|double|colou?rs?|from|for|as|look|pixelate|white|replace|all|wide|thick|increase|decrease|reduce|lower|raise|boost|saturation|brightness|exposure|mark|apply|me|could|can|you|now|just|new|one|border|contour|colou?rful|them|him|her|his|their|my|your|behind|also|then|so|look|looks|tone|shade|shades|paler)|[\d.%#]+\w*",
     re.IGNORECASE,
 )
+_DESCRIBING = ("small", "big", "large", "little", "dark", "bright", "light", "white", "new", "horizontal", "vertical")
+"""Words of an edit that say which thing is meant where they stand right before one."""
 _THING_CHINESE = re.compile(
-    r"(?:把|将|给|让|这[个只件条]?|那[个只件条]?)\s*([一-鿿]{1,8}?)(?:变|换|改|染|涂|调|描|加|去|删|擦|移|模|翻|放|缩|的|提|抹)"
+    r"(?:把|将|给|让|这[个只件条]?|那[个只件条]?)\s*([一-鿿]{1,12}?)"
+    r"(?:的(?:颜色|色彩|亮度|对比度|饱和度|背景|大小|图案))?"
+    r"(?:变|换|改|染|涂|调|描|加|去|删|擦|移|模|翻|放|缩|提|抹)"
 )
 
 _THING_AFTER = re.compile(
@@ -275,10 +319,19 @@ _THING_AFTER = re.compile(
 )
 
 
-def named_thing(clause: str) -> str:
-    """The thing a clause names ("the left jacket"), for finding a mask when none was given; empty when none is."""
+def named_thing(clause: str, coloured: bool = False) -> str:
+    """The thing a clause names ("the left jacket"), for finding a mask when none was given; empty when none is.
+    `coloured`: its last colour is what the thing becomes; one before, what it is."""
     if re.search("[一-鿿]", clause):
         chinese = _THING_CHINESE.search(clause) or _THING_AFTER.search(clause)
         return "" if chinese is None or chinese[1] in (*_TIMES_WORDS, "它", "他", "她", "一点", "一些") else chinese[1]
-    rest = _NOT_THINGS.sub(" ", COLOUR.sub(" ", clause))
-    return re.sub(r"[^\w\s-]|\s+", " ", rest).strip()[:120]
+    found = find_colour(clause) if coloured else None
+    rest = clause if found is None else f"{clause[: found[1][0]]} {clause[found[1][1] :]}"
+    words = re.findall(r"[\w#%-]+", re.sub(r"'s\b", "", rest))
+    named = [i for i, word in enumerate(words) if not _NOT_THINGS.fullmatch(word) and not COLOUR.fullmatch(word)]
+    if not named:
+        return ""
+    start, end = named[0], named[-1] + 1
+    while start and (words[start - 1].lower() in _DESCRIBING or COLOUR.fullmatch(words[start - 1])):
+        start -= 1
+    return " ".join(words[start:end])[:120]
