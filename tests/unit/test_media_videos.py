@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -333,3 +335,99 @@ def test_paths(tmp_path: Path) -> None:
         open_clip(tmp_path)
     with pytest.raises(BadVideo, match="rate of its own"):
         open_clip(make_clip(tmp_path / "a.mp4", 3), rate=3)
+
+
+def _plain(path: Path, size: tuple[int, int], **tags: Any) -> Path:
+    """A clip whose every pixel has luma 150 and chroma 90, 180; `tags` are set on the encoder."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = (*size, "yuv420p")
+        wide = tags.pop("wide", None)
+        if wide is not None:
+            stream.sample_aspect_ratio = stream.codec_context.sample_aspect_ratio = wide
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        for index in range(3):
+            picture = av.VideoFrame(*size, "yuv420p")
+            for plane, value in zip(picture.planes, (150, 90, 180), strict=True):
+                plane.update(bytes([value]) * plane.buffer_size)
+            picture.pts = index
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _written(path: Path, out: Path) -> tuple[list[int], Any]:
+    """The clip read and written: the middle of each plane, and the stream's codec."""
+    with open_clip(path) as clip:
+        write_clip(out, clip.frames, like=clip)
+    with av.open(str(out)) as container:
+        picture = next(container.decode(video=0))
+        middles = [np.frombuffer(plane, np.uint8)[plane.line_size * 9 + 9] for plane in picture.planes]
+        return [int(value) for value in middles], container.streams.video[0].codec_context
+
+
+def test_colours_of_a_large_clip_that_says_nothing_stay(tmp_path: Path) -> None:
+    """Players read them by BT.709; reading them by BT.601 would turn 150 into 142."""
+    planes, codec = _written(_plain(tmp_path / "in.mp4", (1280, 720)), tmp_path / "out.mp4")
+    assert np.abs(np.subtract(planes, (150, 90, 180))).max() <= 1
+    assert codec.colorspace == 1
+
+
+def test_high_dynamic_range_is_still_said(tmp_path: Path) -> None:
+    path = _plain(tmp_path / "in.mp4", (64, 48), colorspace=9, color_primaries=9, color_trc=16)
+    _, codec = _written(path, tmp_path / "out.mp4")
+    assert (codec.color_primaries, codec.color_trc) == (9, 16)
+
+
+def test_pixels_that_are_not_square_stay_so(tmp_path: Path) -> None:
+    path = _plain(tmp_path / "in.mp4", (64, 48), wide=Fraction(4, 3))
+    assert _written(path, tmp_path / "out.mp4")[1].sample_aspect_ratio == Fraction(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corner"),
+    [
+        ((0, 1, -1, 0), "top right"), ((-1, 0, 0, -1), "bottom right"), ((0, -1, 1, 0), "bottom left"),
+        ((-1, 0, 0, 1), "top right"), ((1, 0, 0, -1), "bottom left"), ((0, 1, 1, 0), "top left"),
+    ],
+)  # fmt: skip
+def test_turned_and_mirrored_clips_stand_upright(tmp_path: Path, matrix: tuple[int, ...], corner: str) -> None:
+    """Every display matrix that keeps the sides; the picture's upper left corner is blue."""
+    picture = np.full((64, 96, 3), 128, np.uint8)
+    picture[:16, :16] = (0, 0, 255)
+    data = bytearray(write_clip(tmp_path / "a.mp4", [picture] * 3, rate=25).read_bytes())
+    a, b, c, d = (value * 65536 for value in matrix)
+    start = data.find(b"tkhd") + 44
+    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    (tmp_path / "b.mp4").write_bytes(data)
+    with open_clip(tmp_path / "b.mp4") as clip:
+        shown = clip.frames[0]
+    y, x = {"top left": (3, 3), "top right": (3, -4), "bottom left": (-4, 3), "bottom right": (-4, -4)}[corner]
+    assert shown[y, x, 2] > 180 and shown[y, x, 0] < 80
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_mulaw"])
+def test_sound_that_mp4_does_not_hold_is_made_over(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "in.avi"
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio: Any = container.add_stream(codec, rate=8000, layout="mono")
+        for index in range(25):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts = index
+            container.mux(video.encode(picture))
+        wave = (20_000 * np.sin(np.arange(8000) / 8000 * 2 * np.pi * 440)).astype(np.int16)[None]
+        heard = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+        heard.rate, heard.pts = 8000, 0
+        for part in av.AudioResampler(audio.codec_context.format, "mono", 8000).resample(heard):
+            container.mux(audio.encode(part))
+        container.mux(audio.encode(None))
+        container.mux(video.encode(None))
+    with open_clip(path) as clip:
+        out = write_clip(tmp_path / "out.mp4", clip.frames, like=clip)
+    with av.open(str(out)) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        samples = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    assert 0.9 * 8000 < len(samples) < 1.4 * 8000 and np.abs(samples).max() > 0.3

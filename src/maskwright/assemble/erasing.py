@@ -23,14 +23,17 @@ from maskwright.erasing.loop import erase_steps
 from maskwright.errors import BadMask, BadSettings, BadVideo, InputError
 from maskwright.media.images import save_mask
 from maskwright.media.videos import Clip
+from maskwright.models.catalogue import find_row
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import read_json, write_json
-from maskwright.plumbing.log import get_log
+from maskwright.plumbing.log import HIDDEN, get_log
 from maskwright.ports import Vlm
-from maskwright.runs.folder import RunFolder
+from maskwright.runs.folder import RunFolder, safe_id
 from maskwright.values import Image, Mask
 
 KIND = "erase"
+PRODUCED = ("erased.mp4", "erased.mkv", "comparison.mp4", "sheet.png", "report.json")
+"""What lies at the top of a run of one clip."""
 _log = get_log("erase")
 
 
@@ -96,6 +99,8 @@ def erase_rounds(
     """The same, step by step, with the options of `erase`."""
     cancel, force, tell = options.pop("cancel", None), options.pop("force", ()), options.pop("tell", None)
     video = clip.path if isinstance(clip, Clip) else Path(clip)
+    if isinstance(clip, Clip) and video.is_dir() and options.get("rate") is None:
+        options["rate"] = str(clip.rate)
     name = options.pop("name", None) or video.stem
     out = Path(out)
     given = _kept_masks(masks, out)
@@ -103,21 +108,50 @@ def erase_rounds(
     spec = {"name": name, "video": str(video), "mask": None if given is None else str(given), "phrase": phrase, **about}
     resolved = options.pop("resolved", None) or resolve()
     settings = erase_settings(resolved.section(EraseSettings), options)
-    with open_run(out, [spec], settings) as run:
+    with open_run(out, [spec], settings, resolved) as run:
         yield from run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell)
 
 
-def open_run(out: Path, specs: Sequence[Mapping[str, Any]], settings: EraseSettings) -> RunFolder:
-    """The run folder of an erase, to be used with `with`."""
-    return RunFolder(out, KIND, {"clips": [dict(s) for s in specs], "erase": settings.model_dump(mode="json")})
+def open_run(
+    out: Path, specs: Sequence[Mapping[str, Any]], settings: EraseSettings, resolved: Settings | None = None
+) -> RunFolder:
+    """The run folder of an erase, to be used with `with`; `resolved` is written there for who goes on with it. Raises
+    InputError where two clips would share a folder, or a result would lie where its clip does."""
+    _check_places(out, specs)
+    told = {"clips": [dict(s) for s in specs], "erase": settings.model_dump(mode="json")}
+    about = {} if resolved is None else {"resolved": resolved.to_json()}
+    return RunFolder(out, KIND, told, about=about)
 
 
-def read_run(out: str | Path) -> tuple[list[dict[str, Any]], EraseSettings]:
-    """The clips and settings of a run folder; raises InputError when it holds no erase."""
+def _check_places(out: Path, specs: Sequence[Mapping[str, Any]]) -> None:
+    places: dict[str, str] = {}
+    for spec in specs:
+        name = str(spec["name"])
+        other = places.setdefault(safe_id(name), name)
+        if other != name:
+            raise InputError(f"the clips {other} and {name} would share a folder.", "Rename one of them.")
+    tops = {(out / name).resolve() for name in PRODUCED} if len(specs) == 1 else set()
+    for given in (Path(specs[0][key]) for key in ("video", "mask") if specs[0].get(key)):
+        if given.resolve() in tops:
+            raise InputError(f"{given} lies where a result goes.", "Choose another folder with -o.")
+
+
+def read_run(out: str | Path) -> tuple[list[dict[str, Any]], EraseSettings, Settings | None]:
+    """The clips and settings of a run folder, and all that was set then; raises InputError when it holds no erase."""
     about = read_json(Path(out) / "run.json")
     if not isinstance(about, dict) or about.get("kind") != KIND:
         raise InputError(f"{out} holds no erase run.", "Give the folder that -o named.")
-    return list(about["settings"]["clips"]), EraseSettings.model_validate(about["settings"]["erase"])
+    settings = EraseSettings.model_validate(about["settings"]["erase"])
+    values = dict(about.get("resolved") or {})
+    preset = values.pop("preset", None)
+    return list(about["settings"]["clips"]), settings, None if preset is None else Settings(preset, _open(values))
+
+
+def _open(values: Any) -> Any:
+    """Settings as they were written, without what was hidden: keys are read from the environment again."""
+    if isinstance(values, dict):
+        return {key: _open(value) for key, value in values.items() if value != HIDDEN}
+    return values
 
 
 def run_clip(
@@ -185,6 +219,7 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
     if settings.shadows == "judge":
         names["vlm"], options["vlm"] = str(looks.get("name", "")), looks
     made: dict[tuple[str, str], Any] = {}
+    told = {role: {**own, **_painter(role, names, options)} for role, own in options.items()}
 
     def model(role: str) -> Any:
         kind = kinds.get(role, role)
@@ -208,8 +243,16 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
         tracker=lambda: model("tracker"),
         asker=lambda cancel: Asker([_need_vlm(looks)], cancel=cancel) if looks else None,
         names=names,
-        options=options,
+        options=told,
     )
+
+
+def _painter(role: str, names: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """What paints for a filler that is built on an inpainter, where it is not the embedded one."""
+    kept = role not in ("coarse", "filler") or (names["inpainter"] == "lite" and not options["inpainter"])
+    if kept or "inpainter" not in dict(find_row("filler", names[role]).needs):
+        return {}
+    return {"inpainter": {"name": names["inpainter"], **options["inpainter"]}}
 
 
 def _vlm_choice(settings: EraseSettings, resolved: Settings) -> dict[str, Any]:
@@ -277,6 +320,8 @@ def _bring_up(out: Path, job: Job, *, alone: bool) -> None:
     )  # fmt: skip
     if not alone:
         return
+    for name in PRODUCED:
+        (out / name).unlink(missing_ok=True)
     for path in produced:
         target = out / path.name
         target.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from maskwright.erasing.prompt_file import PromptFile, read_prompt, write_prompt
 from maskwright.errors import BadSettings, MaskwrightError
 from maskwright.media.videos import open_clip, write_clip
 from maskwright.plumbing.files import write_json
+from maskwright.runs.folder import safe_id
 
 Flags = Mapping[str, Any]
 _WEIGHTS = {"base_model_path": "base", "vae_path": "vae", "diffueraser_path": "eraser", "pcm_weights_path": "pcm"}
@@ -177,7 +178,7 @@ def _specs(flags: Flags, out: Path, *, captions: bool) -> list[dict[str, Any]]:
 
 def _lay_out(out: Path, name: str, flags: Flags, spec: Row) -> dict[str, str]:
     """The files under the names the older pipeline gave them."""
-    item = out / "run" / "items" / name
+    item = out / "run" / "items" / safe_id(name)
     final = out / "final" / name
     files = {
         "diffueraser.mp4": _link(item / "output" / "erased.mp4", final / "diffueraser.mp4"),

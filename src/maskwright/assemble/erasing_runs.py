@@ -17,7 +17,7 @@ from maskwright.erasing.job import PHASES, Progress
 from maskwright.errors import BudgetSpent, Cancelled, MaskwrightError, StorageError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import read_json, write_json
-from maskwright.runs.folder import RunFolder
+from maskwright.runs.folder import RunFolder, safe_id
 from maskwright.runs.ledger import Ledger
 
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ def run_clips(
     `ray`: work on a Ray cluster, {"address": ..., "gpus": ...}, `workers` clips at once (1: one a core).
     """
     resolved = resolved or resolve()
-    with open_run(Path(out), specs, settings) as run:
+    with open_run(Path(out), specs, settings, resolved) as run:
         if ray is not None:
             rows = _over_ray(run, specs, settings, resolved, force=force, workers=workers, ray=ray)
         elif len(specs) == 1:
@@ -171,7 +171,7 @@ def _elsewhere(out: str, spec: Row, about: Mapping[str, Any], until: str = "outp
 
 def status(out: str | Path) -> list[Row]:
     """One row a clip: its steps and whether each is done, failed, running or still to come."""
-    specs, _ = read_run(out)
+    specs, _, _ = read_run(out)
     ledger = Ledger(Path(out) / "ledger.sqlite")
     try:
         states = {(entry.item, entry.step): entry for entry in ledger}
@@ -179,7 +179,7 @@ def status(out: str | Path) -> list[Row]:
         ledger.close()
     rows = []
     for spec in specs:
-        job = as_job(Path(out) / "items" / str(spec["name"]), spec)
+        job = as_job(Path(out) / "items" / safe_id(str(spec["name"])), spec)
         listed = [step for step in PHASES if step != "shadows" or (job.name, step) in states]
         steps = {step: states[job.name, step].state if (job.name, step) in states else "to come" for step in listed}
         result = job.folder / "result.json"

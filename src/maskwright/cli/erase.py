@@ -130,8 +130,9 @@ def resume_command(out: Path, workers: int, as_json: bool, **options: Any) -> No
     """Go on with a run; finished steps are kept."""
     from maskwright.assemble.erasing import read_run
 
-    specs, settings = read_run(out)
-    resolved = read_settings(options["preset"], options["config"], options["assignments"])
+    specs, settings, before = read_run(out)
+    again = before is None or any(options[name] for name in ("preset", "config", "assignments"))
+    resolved = read_settings(options["preset"], options["config"], options["assignments"]) if again else before
     _work(out, specs, settings, resolved=resolved, force=(), workers=workers, as_json=as_json)
 
 

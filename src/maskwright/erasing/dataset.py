@@ -8,7 +8,7 @@ from pathlib import Path
 
 from maskwright.errors import InputError, MissingData
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".gif")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".ts", ".mts")
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,12 @@ def _ytvos(root: Path) -> dict[str, Path]:
 
 def _custom(root: Path) -> dict[str, Path]:
     """Folders of frames and video files, by their name without suffix."""
-    files = {p.stem: p for p in root.iterdir() if p.suffix.lower() in (*VIDEO_SUFFIXES, ".png")}
-    return {**files, **_folders(root)}
+    found: dict[str, Path] = _folders(root)
+    for path in sorted(p for p in root.iterdir() if p.is_file() and p.suffix.lower() in (*VIDEO_SUFFIXES, ".png")):
+        if path.stem in found:
+            raise InputError(f"{found[path.stem]} and {path} would be one clip.", "Rename or remove one of them.")
+        found[path.stem] = path
+    return found
 
 
 def _folders(root: Path) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from maskwright.config.erase import EraseSettings
 from maskwright.erasing import candidates, writing
 from maskwright.erasing.captions import caption_step
 from maskwright.erasing.guiding import Guidance, check_scale, guide
-from maskwright.erasing.job import Bools, Engines, Frame, Frames, Job, Progress, Steps
+from maskwright.erasing.job import PHASES, Bools, Engines, Frame, Frames, Job, Progress, Steps
 from maskwright.erasing.marking import mark
 from maskwright.erasing.opening import opened
 from maskwright.erasing.preparing import (
@@ -67,6 +67,10 @@ def erase_steps(
 
 
 def _forced(names: Sequence[str]) -> set[str]:
+    known = (*PHASES, "1", "2", "3", "all")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BadSettings(f"there is no phase {unknown[0]!r} to force.", f"It is one of: {', '.join(known)}.")
     meaning = {"1": ["coarse"], "2": ["caption"], "3": ["anchor", "refine"]}
     meaning["all"] = ["masks", "shadows", "coarse", "caption"]
     out: set[str] = set()
@@ -236,6 +240,8 @@ class _Work:
         about = {"lossless": s.lossless, "comparison": s.comparison, "name": self.job.name}
         if s.shadows != "off":
             about["shadows"] = s.shadows
+        if self.job.rate is not None:
+            about["rate"] = str(self.clip.rate)
         if self.judge_step is not None:
             inputs["shadows"] = hash_value(self.judge_step.outputs)
         self.output_step = Step(self.job.folder, "output", inputs, about)

@@ -23,7 +23,7 @@ def mark(job: Job, clip: Clip, engines: Engines, *, align: Any, out: Path) -> It
     if (job.mask is None) == (job.phrase is None):
         raise BadSettings(f"{job.name}: say what to erase, in one way.", "Give --mask or --phrase.")
     if job.mask is not None:
-        shortened = job.length is not None and align == "refuse"
+        shortened = job.length == len(clip) and align == "refuse"
         masks = open_masks(job.mask, like=clip, align="crop" if shortened else align, value=job.mask_value)
         for index in range(len(clip)):
             save_mask(out / f"{index:05d}.png", Mask(masks[index]), one_bit=True)

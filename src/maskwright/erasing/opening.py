@@ -9,17 +9,30 @@ from fractions import Fraction
 
 from maskwright.erasing.job import Job
 from maskwright.erasing.preparing import Mapped
+from maskwright.errors import BadSettings
 from maskwright.media.videos import Clip, open_clip
 
 
 @contextlib.contextmanager
 def opened(job: Job) -> Iterator[Clip]:
     """To be used with `with`; raises BadVideo."""
-    rate = Fraction(job.rate) if job.rate is not None and job.video.is_dir() else None
+    rate = _rate(job.rate) if job.rate is not None and job.video.is_dir() else None
+    if job.length is not None and job.length < 1:
+        raise BadSettings(f"{job.name}: {job.length} frames are no clip.", "Give a length of at least 1.")
     with open_clip(job.video, rate=rate, damaged="keep" if job.damaged else "refuse") as clip:
         if job.length is not None and job.length < len(clip):
             clip = _Shortened(clip, job.length)
         yield clip
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise BadSettings(f"{text!r} frames a second is not a rate.", "Write --rate 25 or 30000/1001.") from error
+    if not 0 < rate <= 1000:
+        raise BadSettings(f"{text} frames a second is not a rate.", "Give a number between 0 and 1000.")
+    return rate
 
 
 class _Shortened(Clip):

@@ -34,7 +34,7 @@ def main() -> None:
         if request["do"] == "sound":
             from maskwright.media.sound import copy_sound
 
-            _answer(out, {"starts": copy_sound(Path(request["path"]), Path(request["out"]))})
+            _answer(out, {"starts": copy_sound(Path(request["path"]), Path(request["out"]), request["form"])})
         else:
             _serve(request, out)
     except Exception as error:  # noqa: BLE001 - told to the parent, who raises it there
@@ -51,7 +51,17 @@ def _serve(request: dict[str, Any], out: BinaryIO) -> None:
     decoder = Decoder(Path(request["path"]), keep_damaged=request["keep"], limits=Limits(**request["limits"]))
     info = decoder.info
     fields = {name: getattr(info, name) for name in ("width", "height", "variable", "has_audio", "codec", "container")}
-    _answer(out, {**fields, "rate": str(info.rate), "tick": str(info.tick), "ticks": list(info.ticks)})
+    _answer(
+        out,
+        {
+            **fields,
+            "rate": str(info.rate),
+            "tick": str(info.tick),
+            "ticks": list(info.ticks),
+            "wide": str(info.wide),
+            "light": info.light,
+        },
+    )
     for line in sys.stdin.buffer:
         try:
             frame = decoder.frame(int(line))

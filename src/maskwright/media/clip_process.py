@@ -151,7 +151,9 @@ def _info(value: dict[str, Any], path: Path) -> ClipInfo:
             has_audio=bool(value["has_audio"]),
             codec=str(value["codec"]),
             container=str(value["container"]),
+            wide=Fraction(value["wide"]),
+            light=(int(value["light"][0]), int(value["light"][1])),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BadVideo(f"{path}: the process that decodes it answers nonsense.", "Use a copy.") from error
     return info

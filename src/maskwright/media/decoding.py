@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from maskwright.errors import BadVideo
@@ -29,6 +30,12 @@ CODECS = frozenset(_CODEC_NAMES.split())
 SIZE_NOTE = "maskwright size="
 """Begins the file comment that names the true size of a clip written with a padded edge."""
 
+SDR = (1, 1)
+_HDR = (16, 18)
+"""Transfers of high dynamic range: PQ and HLG."""
+_BT709, _UNTOLD = 1, 2
+_SD_WIDTH, _SD_HEIGHT = 1024, 576
+"""The largest picture whose colours are those of BT.601 where a file does not say; players take it so."""
 _FAR_AHEAD = 24
 OPEN_OPTIONS: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
 if int(av.__version__.split(".")[0]) < 19:  # from then on no file comment is too odd to open
@@ -49,6 +56,10 @@ class ClipInfo:
     has_audio: bool
     codec: str
     container: str
+    wide: Fraction = Fraction(1)
+    """How many times as wide as high a pixel is to be shown."""
+    light: tuple[int, int] = SDR
+    """Primaries and transfer of a clip of high dynamic range, by their numbers in H.273; BT.709's for any other."""
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -80,7 +91,7 @@ class Decoder:
 
     def __init__(self, path: Path, *, keep_damaged: bool = False, limits: Limits = LIMITS) -> None:
         self._path, self._limits, self._keep = path, limits, keep_damaged
-        self._kind = container_kind(path)
+        self._kind, self._colours = container_kind(path), VideoReformatter()
         self._container, self._stream = self._open()
         self._scan = scan_packets(self._container, self._stream, path, limits)
         self._counted = keep_damaged or self._kind in ("avi", "mpegts") or not self._scan.orderly
@@ -212,23 +223,55 @@ class Decoder:
             has_audio=bool(self._container.streams.audio),
             codec=self._stream.codec_context.name,
             container=self._kind,
+            wide=self._shape_of_pixels(),
+            light=self._light(),
         )
+
+    def _shape_of_pixels(self) -> Fraction:
+        shape = Fraction(self._stream.sample_aspect_ratio or 1)
+        if not Fraction(1, 20) <= shape <= 20:
+            return Fraction(1)
+        return 1 / shape if self._turned % 2 else shape
+
+    def _light(self) -> tuple[int, int]:
+        context = self._stream.codec_context
+        primaries, transfer = int(context.color_primaries or 0), int(context.color_trc or 0)
+        return (primaries, transfer) if transfer in _HDR else SDR
 
     def _picture(self, frame: Any) -> NDArray[np.uint8]:
         if frame.width * frame.height > self._limits.pixels:
             raise BadVideo(f"{self._path}: a frame is {frame.width}x{frame.height}.", "Scale the clip down.")
         try:
-            array = frame.to_ndarray(format="rgb24")
+            rule = _BT709 if _is_large_untold(frame) else None
+            array: NDArray[np.uint8] = self._colours.reformat(frame, format="rgb24", src_colorspace=rule).to_ndarray()  # type: ignore[assignment]
         except (av.error.FFmpegError, ValueError, MemoryError) as error:
             raise BadVideo(f"{self._path}: a frame cannot be turned to RGB ({error}).", "Convert the clip.") from error
         array = _cropped(array, self._crop)
-        turns = round((frame.rotation or 0) / 90) % 4
-        array = np.ascontiguousarray(np.rot90(array, turns))
+        mirrored, self._turned = _turn_of(frame)
+        array = np.ascontiguousarray(np.rot90(array[:, ::-1] if mirrored else array, self._turned))
         known = getattr(self, "info", None)
         if known is not None and array.shape[:2] != (known.height, known.width):
             was, now = f"{known.width}x{known.height}", f"{array.shape[1]}x{array.shape[0]}"
             raise BadVideo(f"{self._path} changes its size from {was} to {now}.", "Convert it to one size.")
         return array
+
+
+def _turn_of(frame: Any) -> tuple[bool, int]:
+    """Whether the frame is to be shown mirrored, and then by how many quarters turned to the left."""
+    told = frame.side_data.get("DISPLAYMATRIX")
+    matrix = np.zeros(9) if told is None else np.frombuffer(told, np.int32).astype(np.float64)
+    if matrix.size != 9 or not matrix[:5].any():
+        return False, 0
+    a, b, c, d = matrix[[0, 1, 3, 4]]
+    mirrored = a * d - b * c < 0
+    angle = -np.degrees(np.arctan2(-b, -a) if mirrored else np.arctan2(b, a))
+    return bool(mirrored), round(angle / 90) % 4
+
+
+def _is_large_untold(frame: Any) -> bool:
+    """Whether nobody says by which rule its colours are to be read, and players take BT.709's."""
+    large = frame.width > _SD_WIDTH or frame.height > _SD_HEIGHT
+    return large and int(frame.colorspace) == _UNTOLD and not frame.format.is_rgb
 
 
 def _is_variable(ticks: tuple[int, ...]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadVideo, MaskwrightError, MissingPackage, StorageError
-from maskwright.media.decoding import SIZE_NOTE
+from maskwright.media.decoding import SDR, SIZE_NOTE
 from maskwright.media.images import save_image
 from maskwright.media.sound import Sound, sound_of
 from maskwright.plumbing.files import atomic_path
@@ -42,9 +42,10 @@ def write_clip(
     """Writes frames ((H, W, 3) uint8 RGB) as a clip, whole or not at all; returns the path.
 
     The suffix decides: .mp4 H.264 4:2:0 (with `lossless`: H.264 RGB, which browsers do not play), .mkv the same or,
-    with `lossless`, FFV1; no suffix: a folder 00000.png, ... `like`: the clip whose times, number of frames and sound
-    are kept; otherwise `rate`. Rotation is already in the frames. 4:2:0 needs even sides: an odd one gets its edge
-    repeated once, and the file's comment names the true size, which open_clip restores. Raises BadVideo, StorageError.
+    with `lossless`, FFV1; no suffix: a folder 00000.png, ... `like`: the clip whose times, number of frames, sound and
+    shape of pixels are kept; otherwise `rate`. Rotation is already in the frames. 4:2:0 needs even sides: an odd one
+    gets its edge repeated once, and the file's comment names the true size, which open_clip restores. Raises BadVideo,
+    StorageError.
     """
     path = Path(path)
     if like is None and rate is None:
@@ -56,7 +57,7 @@ def write_clip(
         raise BadVideo(f"{path}: clips are written as .mp4, .mkv or into a folder.", "Choose one of these.")
     heard = like.path if like is not None and audio and like.has_audio else None
     with atomic_path(path) as out, sound_of(heard, out) if heard is not None else nullcontext() as sound:
-        _encode(out, counted, _Timing.of(like, rate), _Quality(lossless, crf), sound)
+        _encode(out, counted, _Timing.of(like, rate), _Look.of(like, lossless, crf), sound)
     return path
 
 
@@ -82,12 +83,20 @@ class _Timing:
 
 
 @dataclass(frozen=True)
-class _Quality:
+class _Look:
+    """How true the frames stay, and what is said of their pixels and light."""
+
     lossless: bool
     crf: int
+    wide: Fraction = Fraction(1)
+    light: tuple[int, int] = SDR
+
+    @classmethod
+    def of(cls, like: Clip | None, lossless: bool, crf: int) -> _Look:
+        return cls(lossless, crf) if like is None else cls(lossless, crf, like.info.wide, like.info.light)
 
 
-def _encode(path: Path, frames: Iterable[Frame], timing: _Timing, quality: _Quality, sound: Sound | None) -> None:
+def _encode(path: Path, frames: Iterable[Frame], timing: _Timing, quality: _Look, sound: Sound | None) -> None:
     rows = iter(frames)
     first = next(rows, None)
     if first is None:
@@ -113,7 +122,7 @@ def _encode(path: Path, frames: Iterable[Frame], timing: _Timing, quality: _Qual
             sound.write_until(container, None)
 
 
-def _stream(container: Any, first: Frame, timing: _Timing, quality: _Quality) -> Any:
+def _stream(container: Any, first: Frame, timing: _Timing, quality: _Look) -> Any:
     lossless = quality.lossless
     ffv1 = lossless and container.format.name == "matroska"
     name = "ffv1" if ffv1 else "libx264rgb" if lossless else "libx264"
@@ -129,9 +138,11 @@ def _stream(container: Any, first: Frame, timing: _Timing, quality: _Quality) ->
     stream.width, stream.height = (width, height) if lossless else (width + width % 2, height + height % 2)
     stream.pix_fmt = "bgr0" if ffv1 else "rgb24" if lossless else "yuv420p"
     stream.codec_context.time_base = stream.time_base = timing.tick
+    if quality.wide != 1:
+        stream.sample_aspect_ratio = stream.codec_context.sample_aspect_ratio = quality.wide
     if not lossless:
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.colorspace, (context.color_primaries, context.color_trc) = _BT709, quality.light
     return stream
 
 

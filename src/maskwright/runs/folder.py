@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import time
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -25,12 +26,15 @@ from maskwright.runs.mirror import ABOUT, LOCK, Mirror
 from maskwright.runs.steps import remove_scratch
 
 _SPOILT_URL = re.compile(r"[a-z][a-z0-9+.\-]+:/[^/]")
-_ID = re.compile(r"[^A-Za-z0-9._一-鿿-]+")
+_ID = re.compile(r"[^\w.-]+")
+_LONGEST, _MOST_BYTES = 120, 200
 
 
 def safe_id(text: str) -> str:
-    """A name that is safe as a folder on every system: no separators, no leading dots, at most 120 characters."""
-    name = _ID.sub("_", text).strip("._ ")[:120]
+    """A name that is safe as a folder on every system: letters of any script, digits, no separators, no leading dots;
+    at most 120 characters and 200 bytes."""
+    name = _ID.sub("_", unicodedata.normalize("NFC", text)).strip("._ ")[:_LONGEST]
+    name = name.encode("utf-8", "ignore")[:_MOST_BYTES].decode("utf-8", "ignore").strip("._ ")
     if not name:
         raise InputError(f"{text!r} is not usable as an id.", "Give letters, digits, - or _.")
     return name

@@ -23,6 +23,9 @@ CLOSER_BYTES = 48 * 2**20
 """Features of closer looks kept at most."""
 BLEND = 0.05
 """How much predicted IoU counts when hypotheses are averaged: smaller, and only the best count."""
+EAGER = 0.5
+"""How far the threshold of a box's answer goes below one half where little overlap is expected. Of chances that are
+right, log(IoU) is the logit from which taking a pixel adds to the IoU; half of it does best."""
 STEADY_FROM = 5
 """Clicks from which on a further one only changes the piece that it is about."""
 
@@ -104,6 +107,9 @@ class LiteSegmenter:
         best, frame, scores[0] = self._closer_look(embedding, prompt, start, float(scores[0]))
         scores = np.minimum(scores, scores[0])
         full = self._finished(best, frame, embedding)
+        if prompt.box is not None and prompt.logits is None:
+            least = EAGER * np.log(np.clip(scores[0], 0.02, 1))
+            start, full = start - least, full - least
         if prompt.logits is not None and len(prompt.points) >= STEADY_FROM:
             earlier = spread(np.asarray(prompt.logits, np.float32).reshape(prompt.logits.shape[-2:]), whole, size)
             cell = round(max(size) / max(logits.shape[1:]))

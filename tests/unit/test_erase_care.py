@@ -1,0 +1,135 @@
+"""What could lose a clip, mix two up, or keep a step that should be done again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from erase_clips import five_clips, write_ball
+from maskwright.assemble.erasing import erase, read_run
+from maskwright.assemble.erasing_runs import run_clips, status
+from maskwright.cli.main import main
+from maskwright.config.erase import EraseSettings
+from maskwright.erasing.dataset import scan
+from maskwright.errors import BadMask, BadSettings, InputError
+from maskwright.media.images import save_mask
+from maskwright.media.videos import open_clip
+from maskwright.runs.folder import safe_id
+from maskwright.values import Mask
+
+FAST: dict[str, Any] = {"coarse": "fake", "filler": "fake", "inpainter": "fake", "comparison": False}
+
+
+def test_a_clip_that_lies_where_the_result_goes_is_left_alone(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 4, suffix=".mkv")
+    (tmp_path / "out").mkdir()
+    mine = shutil.copy(clip, tmp_path / "out" / "erased.mkv")
+    before = Path(mine).read_bytes()
+    with pytest.raises(InputError, match="lies where a result goes"):
+        erase(mine, tmp_path / "ball_masks", out=tmp_path / "out", **FAST)
+    assert Path(mine).read_bytes() == before
+
+
+def test_clips_that_would_share_a_folder_are_refused(tmp_path: Path) -> None:
+    specs = [{**spec, "name": name} for spec, name in zip(five_clips(tmp_path), ("clip 1", "clip_1"), strict=False)]
+    with pytest.raises(InputError, match="clip 1 and clip_1 would share"):
+        run_clips(tmp_path / "out", specs, EraseSettings(**FAST))
+
+
+def test_files_of_one_stem_are_refused(tmp_path: Path) -> None:
+    for name in ("v/a.mp4", "v/a.mkv", "m/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=r"a\.mkv and .*a\.mp4 would be one clip"):
+        scan("custom", tmp_path / "v", tmp_path / "m")
+
+
+@pytest.mark.parametrize("name", ["клип", "été 2", "剪辑(1)", "my clip (1)"])
+def test_any_name_is_a_folder(tmp_path: Path, name: str) -> None:
+    clip = write_ball(tmp_path, 3, suffix=".mkv").rename(tmp_path / f"{name}.mkv")
+    result = erase(clip, tmp_path / "ball_masks", out=tmp_path / "out", **FAST)
+    assert result.folder == tmp_path / "out" / "items" / safe_id(name)
+    assert status(tmp_path / "out")[0]["steps"]["output"] == "done"
+
+
+def test_the_older_layout_takes_odd_names(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 3, suffix=".mkv").rename(tmp_path / "my clip (1).mkv")
+    given = ["erase", "auto", "--input_video", str(clip), "--input_mask", str(tmp_path / "ball_masks")]
+    done = CliRunner().invoke(main, [*given, "--output_dir", str(tmp_path / "out")], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "final" / "my clip (1)" / "diffueraser.mp4").exists()
+
+
+def test_another_rate_writes_the_result_again(tmp_path: Path) -> None:
+    frames = write_ball(tmp_path, 4)
+    given: dict[str, Any] = {"out": tmp_path / "out", **FAST}
+    erase(frames, tmp_path / "ball_masks", rate="10", **given)
+    again = erase(frames, tmp_path / "ball_masks", rate="30", **given)
+    assert (again.steps["refine"], again.steps["output"]) == ("kept", "done")
+    with open_clip(again.video) as clip:
+        assert clip.rate == 30
+    with open_clip(erase(open_clip(frames, rate=12), tmp_path / "ball_masks", **given).video) as clip:
+        assert clip.rate == 12
+
+
+@pytest.mark.parametrize("rate", ["abc", "1/0", "nan", "0", "-3"])
+def test_a_rate_that_is_none(tmp_path: Path, rate: str) -> None:
+    with pytest.raises(BadSettings, match="is not a rate"):
+        erase(write_ball(tmp_path, 3), tmp_path / "ball_masks", out=tmp_path / "out", rate=rate, **FAST)
+
+
+def test_a_phase_that_does_not_exist_is_not_forced(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="no phase 'refnie'"):
+        erase(write_ball(tmp_path, 3), tmp_path / "ball_masks", out=tmp_path / "out", force=["refnie"], **FAST)
+
+
+def test_what_paints_for_the_filler_counts(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 3)
+    given: dict[str, Any] = {"out": tmp_path / "out", "comparison": False, "use_anchor": False}
+    erase(clip, tmp_path / "ball_masks", **given)
+    again = erase(clip, tmp_path / "ball_masks", inpainter="fake", **given)
+    assert (again.steps["masks"], again.steps["coarse"]) == ("kept", "done")
+
+
+def test_a_result_that_is_no_longer_made_goes(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 3, suffix=".mkv")
+    given: dict[str, Any] = {"out": tmp_path / "out", **FAST}
+    erase(clip, tmp_path / "ball_masks", lossless=True, **given)
+    assert (tmp_path / "out" / "erased.mkv").exists()
+    erase(clip, tmp_path / "ball_masks", **given)
+    assert not (tmp_path / "out" / "erased.mkv").exists()
+
+
+def test_a_run_goes_on_with_what_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, out = write_ball(tmp_path, 3, suffix=".mkv"), tmp_path / "out"
+    given = ["erase", str(clip), "--mask", str(tmp_path / "ball_masks"), "-o", str(out), "--no-anchor"]
+    chosen = [
+        "--set",
+        "models.filler.name=fake",
+        "--set",
+        "models.vlm.name=openai",
+        "--set",
+        "models.vlm.api_key=s3cret",
+    ]
+    assert CliRunner().invoke(main, [*given, *chosen], catch_exceptions=False).exit_code == 0
+    assert "s3cret" not in (out / "run.json").read_text()
+    resolved = read_run(out)[2]
+    assert resolved is not None and resolved.models["filler"] == {"name": "fake"}
+    assert resolved.models["vlm"] == {"name": "openai"}
+    done = CliRunner().invoke(main, ["erase", "resume", str(out), "--json"], catch_exceptions=False)
+    assert '"refine": "kept"' in done.output and '"done"' not in done.output.split('"steps"')[1].split("}")[0]
+
+
+def test_a_length_says_nothing_of_the_masks(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 4)
+    given: dict[str, Any] = {"out": tmp_path / "out", **FAST}
+    save_mask(tmp_path / "ball_masks" / "99999.png", Mask.empty(96, 64))
+    with pytest.raises(BadMask, match="5 masks for 4 frames"):
+        erase(clip, tmp_path / "ball_masks", length=9, **given)
+    with pytest.raises(BadSettings, match="no clip"):
+        erase(clip, tmp_path / "ball_masks", length=-1, **given)
+    assert erase(clip, tmp_path / "ball_masks", length=2, **given).report["frames"] == 2
