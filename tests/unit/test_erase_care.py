@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from erase_clips import five_clips, write_ball
-from maskwright.assemble.erasing import erase, read_run
-from maskwright.assemble.erasing_runs import run_clips, status
+from maskwright.assemble import erasing_runs
+from maskwright.assemble.erasing import erase, open_run, read_run
+from maskwright.assemble.erasing_runs import _alone, run_clips, status
 from maskwright.cli.main import main
 from maskwright.config.erase import EraseSettings
 from maskwright.erasing.dataset import scan
-from maskwright.errors import BadMask, BadSettings, InputError
+from maskwright.erasing.prompt_file import PromptFile, write_prompt
+from maskwright.errors import BadMask, BadSettings, InputError, RunLocked
 from maskwright.media.images import save_mask
 from maskwright.media.videos import open_clip
 from maskwright.runs.folder import safe_id
@@ -133,3 +137,72 @@ def test_a_length_says_nothing_of_the_masks(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no clip"):
         erase(clip, tmp_path / "ball_masks", length=-1, **given)
     assert erase(clip, tmp_path / "ball_masks", length=2, **given).report["frames"] == 2
+
+
+def _dies(sender: Any, out: str, spec: dict[str, Any], about: dict[str, Any]) -> None:
+    if spec["name"] == "c1":
+        os._exit(7)
+    _alone(sender, out, spec, about)
+
+
+def test_a_process_that_dies_is_one_failed_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [spec for spec in five_clips(tmp_path) if spec["name"] in ("c0", "c1")]
+    monkeypatch.setattr(erasing_runs, "_alone", _dies)
+    rows = run_clips(tmp_path / "out", specs, EraseSettings(**FAST), workers=2)
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert "exit code 7" in rows[1]["error"]
+
+
+def test_an_unforeseen_error_is_one_failed_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [spec for spec in five_clips(tmp_path) if spec["name"] in ("c0", "c1")]
+    finish = erasing_runs._finish
+
+    def odd(run: Any, spec: Any, *rest: Any, **more: Any) -> Any:
+        if spec["name"] == "c0":
+            raise ValueError("odd")
+        return finish(run, spec, *rest, **more)
+
+    monkeypatch.setattr(erasing_runs, "_finish", odd)
+    rows = run_clips(tmp_path / "out", specs, EraseSettings(**FAST))
+    assert [(row["status"], row["error"]) for row in rows] == [("failed", "ValueError: odd"), ("done", None)]
+
+
+def test_a_caption_of_another_clip_is_not_taken_over(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_ball(tmp_path / name, 3, suffix=".mkv")
+    shared = tmp_path / "captions.yaml"
+    given: dict[str, Any] = {**FAST, "use_text": True, "prompt_file": shared}
+
+    def done(name: str, out: str, **more: Any) -> str:
+        clip, masks = tmp_path / name / "ball.mkv", tmp_path / name / "ball_masks"
+        return erase(clip, masks, out=tmp_path / out, **given, **more).steps["caption"]
+
+    assert [done("one", "a"), done("one", "a"), done("one", "b"), done("two", "c")] == ["done", "kept", "kept", "done"]
+    assert done("two", "d", force=["caption"]) == "done"
+    write_prompt(shared, PromptFile(prompt=("a wall",)))
+    assert done("one", "e", force=["caption"]) == "kept"
+
+
+def test_a_mask_that_grows_over_all_is_told(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 2)
+    most = np.ones((64, 96), np.bool_)
+    most[:3] = False
+    result = erase(clip, [most, most], out=tmp_path / "out", **{**FAST, "dilate": 8})
+    assert any("covers all of 2 frames" in warning for warning in result.warnings)
+
+
+def test_masks_of_a_run_under_way_are_left_alone(tmp_path: Path) -> None:
+    clip, mask = write_ball(tmp_path, 2), np.eye(64, 96, dtype=np.bool_)
+    erase(clip, [mask, mask], out=tmp_path / "out", **FAST)
+    before = sorted((tmp_path / "out" / "given_masks").iterdir())
+    with open_run(tmp_path / "out", [{"name": "ball", "video": str(clip)}], EraseSettings()), pytest.raises(RunLocked):
+        erase(clip, [mask], out=tmp_path / "out", **FAST)
+    assert sorted((tmp_path / "out" / "given_masks").iterdir()) == before
+
+
+def test_a_data_set_and_a_clip_are_one_too_many(tmp_path: Path) -> None:
+    clip = write_ball(tmp_path, 2)
+    given = ["erase", str(clip), "--phrase", "ball", "--dataset", "custom", "-o", str(tmp_path / "out")]
+    with pytest.raises(BadSettings, match="a clip and a data set"):
+        main.main(given, standalone_mode=False)

@@ -427,7 +427,9 @@ def test_the_refine_works_within_a_size(tmp_path: Path) -> None:
     assert (within((96, 64), (200, 200)), within((96, 64), (1, 1))) == ((96, 64), (1, 1))
 
 
-@pytest.mark.parametrize(("mode", "again"), [("show", {"output"}), ("erase", {"coarse", "anchor", "refine", "output"})])
+@pytest.mark.parametrize(
+    ("mode", "again"), [("show", {"output"}), ("erase", {"coarse", "caption", "anchor", "refine", "output"})]
+)
 def test_shadow_candidates_are_shown_or_erased(tmp_path: Path, mode: str, again: set) -> None:
     from test_erase_shadows import lit_ball
 

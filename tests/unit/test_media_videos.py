@@ -374,6 +374,15 @@ def test_colours_of_a_large_clip_that_says_nothing_stay(tmp_path: Path) -> None:
     assert codec.colorspace == 1
 
 
+def test_reading_keeps_the_brightness(tmp_path: Path) -> None:
+    """libswscale's usual rounding would take a level off each channel."""
+    picture = np.kron(np.random.default_rng(0).integers(20, 235, (9, 16, 3)), np.ones((20, 20, 1))).astype(np.uint8)
+    path = write_clip(tmp_path / "a.mp4", [picture] * 2, rate=25, crf=1)
+    with open_clip(path) as clip:
+        off = clip.frames[0].astype(int) - picture
+    assert np.abs(off.mean(axis=(0, 1))).max() < 0.5
+
+
 def test_high_dynamic_range_is_still_said(tmp_path: Path) -> None:
     path = _plain(tmp_path / "in.mp4", (64, 48), colorspace=9, color_primaries=9, color_trc=16)
     _, codec = _written(path, tmp_path / "out.mp4")

@@ -22,7 +22,7 @@ from maskwright.errors import (
 )
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.worker_places import open_worker, requirements, script, setup_commands
-from maskwright.plumbing.worker_process import Worker, find_interpreter, run_worker
+from maskwright.plumbing.worker_process import Worker, find_interpreter, run_worker, worker_folder
 
 CONTRACT = Path(script("caption")).parents[1]
 
@@ -39,6 +39,8 @@ BODIES = {
     "empty output": "open(request['out'], 'w').close(); return {'video': request['out']}",
     "silent": "import time; time.sleep(60)",
     "with child": "import subprocess, time; p = subprocess.Popen(['sleep', '60']); tell(pid=p.pid); time.sleep(60)",
+    "hangs up": "import os, time; os.close(int(__import__('sys').argv[-1])); time.sleep(60)",
+    "gives up": "print('odd thing'); raise contract.Failed(contract.SOFTWARE, 'no')",
     "noise": "import os; os.write(int(__import__('sys').argv[-1]), b'not json\\n[1]\\n'); return {'answer': 1}",
 }
 
@@ -89,6 +91,19 @@ def test_failures_have_names(tmp_path: Path, body: str, kind: type, match: str) 
 def test_silence_and_length_are_limited(tmp_path: Path, limits: dict) -> None:
     with pytest.raises(WorkerError, match="was stopped"):
         run_worker(worker(tmp_path, "silent", **limits), {}, tmp_path / "run")
+
+
+def test_a_worker_that_hangs_up_and_goes_on_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match="no news"):
+        run_worker(worker(tmp_path, "hangs up", idle_s=0.5), {}, tmp_path)
+
+
+def test_what_a_failing_worker_said_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError) as caught, worker_folder() as folder:
+        run_worker(worker(tmp_path, "gives up"), {}, folder)
+    kept = Path(caught.value.hint.removeprefix("See ").removesuffix("."))
+    assert "odd thing" in kept.read_text()
+    kept.unlink()
 
 
 def test_an_old_result_is_not_taken_for_a_new_one(tmp_path: Path) -> None:

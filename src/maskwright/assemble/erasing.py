@@ -15,6 +15,7 @@ from maskwright.asking import Asker
 from maskwright.assemble.engines import Engines as Models
 from maskwright.assemble.loading import load
 from maskwright.config.erase import EraseSettings
+from maskwright.config.find import FindSettings
 from maskwright.config.settings import Settings, resolve, with_overrides
 from maskwright.erasing.caption_worker import WorkerCaptioner
 from maskwright.erasing.captioning import VlmCaptioner
@@ -31,7 +32,7 @@ from maskwright.ports import Vlm
 from maskwright.runs.folder import RunFolder, safe_id
 from maskwright.values import Image, Mask
 
-KIND = "erase"
+KIND, GIVEN = "erase", "given_masks"
 PRODUCED = ("erased.mp4", "erased.mkv", "comparison.mp4", "sheet.png", "report.json")
 """What lies at the top of a run of one clip."""
 _log = get_log("erase")
@@ -103,12 +104,15 @@ def erase_rounds(
         options["rate"] = str(clip.rate)
     name = options.pop("name", None) or video.stem
     out = Path(out)
-    given = _kept_masks(masks, out)
+    given = _place_of(masks, out)
     about = {k: options.pop(k, None) for k in ("rate", "mask_value", "damaged", "length", "prompt_file")}
     spec = {"name": name, "video": str(video), "mask": None if given is None else str(given), "phrase": phrase, **about}
     resolved = options.pop("resolved", None) or resolve()
     settings = erase_settings(resolved.section(EraseSettings), options)
+    spec = absolute(spec)
     with open_run(out, [spec], settings, resolved) as run:
+        if masks is not None and not isinstance(masks, (str, Path)):
+            _keep_masks(masks, out / GIVEN)
         yield from run_clip(run, spec, settings, resolved=resolved, cancel=cancel, force=force, tell=tell)
 
 
@@ -244,7 +248,15 @@ def make_engines(settings: EraseSettings, resolved: Settings) -> Engines:
         asker=lambda cancel: Asker([_need_vlm(looks)], cancel=cancel) if looks else None,
         names=names,
         options=told,
+        finding=_finding(resolved),
     )
+
+
+def _finding(resolved: Settings) -> dict[str, Any]:
+    """All that a mask found by a phrase depends on."""
+    kinds = ("segmenter", "ranker", "proposer", "tracker")
+    chosen = {kind: resolved.models[kind] for kind in kinds if kind in resolved.models}
+    return {"find": resolved.section(FindSettings).model_dump(mode="json"), "models": chosen}
 
 
 def _painter(role: str, names: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,18 +303,26 @@ def erase_settings(settings: EraseSettings, overrides: Mapping[str, Any]) -> Era
     return with_overrides(settings, overrides)
 
 
-def _kept_masks(masks: Any, out: Path) -> Path | None:
-    """The path of the masks; arrays are written beside the run first."""
+def absolute(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The clip's files by paths that hold in any working folder."""
+    paths = {k: str(Path(spec[k]).absolute()) for k in ("video", "mask", "prompt_file") if spec.get(k)}
+    return {**spec, **paths}
+
+
+def _place_of(masks: Any, out: Path) -> Path | None:
+    """The path of the masks; arrays lie beside the run."""
     if masks is None or isinstance(masks, (str, Path)):
         return None if masks is None else Path(masks)
     if not len(masks):
         raise BadMask("no masks were given.", "Give one mask a frame.")
-    folder = out / "given_masks"
+    return out / GIVEN
+
+
+def _keep_masks(masks: Sequence[Any], folder: Path) -> None:
     for old in folder.glob("*.png"):
         old.unlink()
     for index, mask in enumerate(masks):
         save_mask(folder / f"{index:05d}.png", Mask.of(np.asarray(getattr(mask, "array", mask))), one_bit=True)
-    return folder
 
 
 def _bring_up(out: Path, job: Job, *, alone: bool) -> None:

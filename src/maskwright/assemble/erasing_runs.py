@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import multiprocessing
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from maskwright.assemble.erasing import as_job, open_run, read_run, run_clip
+from maskwright.assemble.erasing import absolute, as_job, open_run, read_run, run_clip
 from maskwright.config.erase import EraseSettings
 from maskwright.config.settings import Settings, resolve
 from maskwright.erasing.job import PHASES, Progress
 from maskwright.errors import BudgetSpent, Cancelled, MaskwrightError, StorageError
 from maskwright.plumbing.cancel import Cancel
 from maskwright.plumbing.files import read_json, write_json
+from maskwright.plumbing.log import get_log
 from maskwright.runs.folder import RunFolder, safe_id
 from maskwright.runs.ledger import Ledger
 
+_log = get_log("erase")
 Row = dict[str, Any]
 Tell = Callable[[Progress], None]
 ENDED = ("done", "kept", "skipped")
@@ -47,7 +51,7 @@ def run_clips(
 
     `ray`: work on a Ray cluster, {"address": ..., "gpus": ...}, `workers` clips at once (1: one a core).
     """
-    resolved = resolved or resolve()
+    resolved, specs = resolved or resolve(), [absolute(spec) for spec in specs]
     with open_run(Path(out), specs, settings, resolved) as run:
         if ray is not None:
             rows = _over_ray(run, specs, settings, resolved, force=force, workers=workers, ray=ray)
@@ -91,35 +95,79 @@ def _attempt(
     except (Cancelled, BudgetSpent, StorageError):
         raise
     except MaskwrightError as error:
-        return _failed(run, spec, error)
+        return _failed(run, spec, error.message)
+    except Exception as error:  # noqa: BLE001 - one clip's trouble; the others go on
+        _log.warning("failed unexpectedly", clip=str(spec["name"]), why=traceback.format_exc())
+        return _failed(run, spec, f"{type(error).__name__}: {error}")
 
 
-def _failed(run: RunFolder, spec: Mapping[str, Any], error: MaskwrightError) -> Row:
+def _failed(run: RunFolder, spec: Mapping[str, Any], message: str) -> Row:
     name = str(spec["name"])
     row: Row = {"id": name, "status": "failed", "mask": None, "score": None, "cost": {}, "engines": {}, "degraded": []}
-    write_json(run.item(name) / "result.json", {**row, "error": error.message})
-    run.event("failed", clip=name, error=error.message)
-    return {"clip": name, "status": "failed", "files": {}, "steps": {}, "warnings": [], "error": error.message}
+    write_json(run.item(name) / "result.json", {**row, "error": message})
+    run.event("failed", clip=name, error=message)
+    return {"clip": name, "status": "failed", "files": {}, "steps": {}, "warnings": [], "error": message}
 
 
 def _in_processes(
     run: RunFolder, specs: Sequence[Mapping[str, Any]], settings: EraseSettings, resolved: Settings, *,
     force: Sequence[str], workers: int,
 ) -> list[Row]:  # fmt: skip
-    """Each clip in a process of its own; the run's lock stays here."""
-    done: dict[str, Row] = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(specs)), mp_context=context, max_tasks_per_child=1) as pool:
-        about = {"erase": settings.model_dump(mode="json"), "resolved": resolved.to_json(), "force": list(force)}
-        waiting = {pool.submit(_elsewhere, str(run.path), dict(spec), about): spec for spec in specs}
-        try:
-            for future in as_completed(waiting):
-                row = future.result()
-                done[row["clip"]] = row
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    """Each clip in a process of its own; the run's lock stays here. A process that dies is a failed clip; none is left
+    behind."""
+    about = {"erase": settings.model_dump(mode="json"), "resolved": resolved.to_json(), "force": list(force)}
+    waiting, done = [dict(spec) for spec in specs], dict[str, Row]()
+    working: dict[Connection, tuple[SpawnProcess, Row]] = {}
+    try:
+        while waiting or working:
+            while waiting and len(working) < workers:
+                spec = waiting.pop(0)
+                receiver, process = _started(str(run.path), spec, about)
+                working[receiver] = (process, spec)
+            for ready in wait(list(working)):
+                assert isinstance(ready, Connection)
+                process, spec = working.pop(ready)
+                done[str(spec["name"])] = _heard(run, spec, ready, process)
+    finally:
+        for process, _ in working.values():
+            process.terminate()
+        for process, _ in working.values():
+            process.join()
     return [done[str(spec["name"])] for spec in specs]
+
+
+def _started(out: str, spec: Row, about: Row) -> tuple[Connection, SpawnProcess]:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_alone, args=(sender, out, spec, about))
+    process.start()
+    sender.close()
+    return receiver, process
+
+
+def _alone(sender: Connection, out: str, spec: Row, about: Row) -> None:
+    """One clip in this process: its row, or the error that ends the run, is sent."""
+    try:
+        sender.send(_elsewhere(out, spec, about))
+    except MaskwrightError as error:
+        sender.send(error)
+    except KeyboardInterrupt:
+        pass
+
+
+def _heard(run: RunFolder, spec: Row, receiver: Connection, process: SpawnProcess) -> Row:
+    try:
+        said: Any = receiver.recv()
+    except EOFError:
+        process.join()
+        said = _failed(run, spec, f"its process ended before it did (exit code {process.exitcode}).")
+    finally:
+        receiver.close()
+    process.join()
+    if isinstance(said, MaskwrightError):
+        raise said
+    row: Row = said
+    return row
 
 
 def _over_ray(
@@ -131,16 +179,9 @@ def _over_ray(
 
     about = {"erase": settings.model_dump(mode="json"), "resolved": resolved.to_json(), "force": list(force)}
     work = partial(_stage_elsewhere, str(run.path.resolve()), about)
-    placed = [_absolute(spec) for spec in specs]
     at_once = workers if workers > 1 else 0
-    done = {row["clip"]: row for row in clips_on_ray(work, placed, clips_at_once=at_once, **ray)}
+    done = {row["clip"]: row for row in clips_on_ray(work, list(specs), clips_at_once=at_once, **ray)}
     return [done[str(spec["name"])] for spec in specs]
-
-
-def _absolute(spec: Mapping[str, Any]) -> Row:
-    """The clip's files by paths that hold in any working folder."""
-    paths = {k: str(Path(spec[k]).resolve()) for k in ("video", "mask", "prompt_file") if spec.get(k)}
-    return {**spec, **paths}
 
 
 def _stage_elsewhere(out: str, about: Mapping[str, Any], spec: Mapping[str, Any], until: str) -> Row:

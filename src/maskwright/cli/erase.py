@@ -119,6 +119,8 @@ def status_command(out: Path, as_json: bool) -> None:
         return
     for row in rows:
         click.echo(f"{row['clip']}: " + ", ".join(f"{step} {state}" for step, state in row["steps"].items()))
+        if row["error"]:
+            click.echo(f"{row['clip']}: failed: {row['error']}", err=True)
 
 
 @erase.command("resume")
@@ -178,6 +180,8 @@ def _specs(options: dict[str, Any]) -> list[dict[str, Any]]:
             raise BadSettings("say what to remove, in one way.", 'Give --phrase "..." or --mask PATH.')
         mask = None if options["mask"] is None else str(options["mask"])
         return [{"name": clip.stem, "video": str(clip), "mask": mask, "phrase": options["phrase"], **more}]
+    if any(options[name] is not None for name in ("clip", "phrase", "mask")):
+        raise BadSettings("a clip and a data set were given.", "Give CLIP with --mask or --phrase, or --dataset.")
     if options["video_root"] is None or options["mask_root"] is None:
         raise BadSettings("a data set needs its folders.", "Give --video-root and --mask-root.")
     from maskwright.erasing.dataset import scan

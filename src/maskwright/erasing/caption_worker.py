@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from maskwright.erasing.captioning import MOST_TOKENS, AskingCaptioner
 from maskwright.errors import BadSettings, WorkerError
 from maskwright.media.images import save_image
 from maskwright.plumbing.worker_places import open_worker
-from maskwright.plumbing.worker_process import run_worker
+from maskwright.plumbing.worker_process import run_worker, worker_folder
 from maskwright.ports import Question
 
 
@@ -28,8 +27,7 @@ class WorkerCaptioner(AskingCaptioner):
 
     def _answered(self, asked: Sequence[Question]) -> list[str]:
         """Raises WorkerError, MissingPackage, OutOfMemory."""
-        with tempfile.TemporaryDirectory(prefix="maskwright-worker-") as place:
-            folder = Path(place)
+        with worker_folder() as folder:
             questions = [self._written(folder, number, each) for number, each in enumerate(asked)]
             result = run_worker(self.worker, {**self.request, "questions": questions}, folder)
         answers = result.get("answers")

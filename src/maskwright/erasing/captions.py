@@ -31,14 +31,14 @@ def caption_step(work: _Work, *, force: bool) -> Generator[Progress, None, Promp
     job, s = work.job, work.settings
     places = described_frames(work.shares, s.frames, s.sample_frames)
     engine = work.engines.about("captioner")
-    about = {**engine, "frames": places, "version": prompt_version(), "dilate": s.dilate}
+    about = {**engine, "frames": places, "version": prompt_version(), **work.mask_settings()}
     inputs = {"video": work.source, "masks": hash_value(work.mask_step.outputs)}
     step = Step(job.folder, "caption", inputs, about)
     path = job.captions
     if s.prompt is not None:
         yield Progress(job.name, "caption", "skipped", detail={"why": "the prompt was given"})
         return PromptFile(prompt=(s.prompt,))
-    if path.exists() and (_by_hand(path, step) or (step.is_done() and not force)):
+    if path.exists() and (_by_hand(path, step, job, force=force) or (step.is_done() and not force)):
         found = read_prompt(path)
         yield Progress(job.name, "caption", "kept", detail={"prompt": found.words, "source": found.prompt_source})
         return found
@@ -51,12 +51,16 @@ def caption_step(work: _Work, *, force: bool) -> Generator[Progress, None, Promp
     return made
 
 
-def _by_hand(path: Path, step: Step) -> bool:
-    """True when the file says manual, or is not as it was written."""
-    if read_prompt(path).prompt_source == "manual":
+def _by_hand(path: Path, step: Step, job: Job, *, force: bool) -> bool:
+    """True when the file says manual, or is not as it was written here. One that another run wrote counts for its own
+    clip, until it is to be made anew."""
+    found = read_prompt(path)
+    if found.prompt_source == "manual":
         return True
     record = step.path / "written.json"
-    return not record.exists() or bool(read_json(record)["sha256"] != hash_file(path))
+    if not record.exists():
+        return not force and Path(found.source_video).absolute() == job.video.absolute()
+    return bool(read_json(record)["sha256"] != hash_file(path))
 
 
 def describe_clip(

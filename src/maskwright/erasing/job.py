@@ -61,6 +61,8 @@ class Engines:
     """Role (coarse, filler, inpainter, captioner, tracker, find, vlm) -> name."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Role -> what its model was made with; a change makes its steps stale."""
+    finding: Mapping[str, Any] = field(default_factory=dict)
+    """All else that a mask found by a phrase depends on."""
 
     def about(self, role: str) -> dict[str, Any]:
         """What of a role shapes a step's result."""

@@ -40,6 +40,9 @@ from maskwright.ports import FillOptions
 from maskwright.runs.steps import Step, hash_file, hash_value, remove_scratch
 from maskwright.values import Image, Mask
 
+_MUCH = 0.3
+"""Share of a frame from which a mask may grow over all of it."""
+
 
 def erase_steps(
     job: Job,
@@ -109,6 +112,7 @@ class _Work:
         mask = hash_file(self.job.mask) if self.job.mask is not None and self.job.mask.exists() else ""
         inputs = {"video": self.source, "mask": mask, "phrase": hash_value(self.job.phrase or "")}
         finders = {k: v for k, v in self.engines.names.items() if k in ("find", "tracker")} if self.job.phrase else {}
+        finders |= {"by": hash_value(dict(self.engines.finding))} if self.job.phrase else {}
         about = {"align": s.align, "value": self.job.mask_value, "length": self.job.length, **finders}
         self.mask_step = Step(self.job.folder, "masks", inputs, about)
         yield from self._run(self.mask_step, self._write_masks)
@@ -148,7 +152,7 @@ class _Work:
     def coarse(self) -> Steps:
         s = self.settings
         self.small = s.downscale or self.clip.size
-        about = {**self.engines.about("coarse"), "size": list(self.small), "seed": s.seed, **self._mask_settings()}
+        about = {**self.engines.about("coarse"), "size": list(self.small), "seed": s.seed, **self.mask_settings()}
         self.coarse_step = Step(self.job.folder, "coarse", self._inputs(), about)
         yield from self._run(self.coarse_step, self._write_coarse)
 
@@ -187,7 +191,7 @@ class _Work:
         words = self.guidance.anchor_words
         about = {"index": self.anchor_index, **self.engines.about("inpainter"), "words": words}
         self.anchor_step = Step(
-            self.job.folder, "anchor", self._inputs(), {**about, "seed": s.seed, **self._mask_settings()}
+            self.job.folder, "anchor", self._inputs(), {**about, "seed": s.seed, **self.mask_settings()}
         )
         yield from self._run(self.anchor_step, self._write_anchor)
 
@@ -210,7 +214,7 @@ class _Work:
         self.working = within(self.clip.size, s.refine_size)
         if self.working != self.clip.size:
             about["size"] = list(self.working)
-        self.refine_step = Step(self.job.folder, "refine", inputs, {**about, **self._mask_settings()})
+        self.refine_step = Step(self.job.folder, "refine", inputs, {**about, **self.mask_settings()})
         yield from self._run(self.refine_step, self._write_refined)
 
     def _write_refined(self, out: Path) -> None:
@@ -294,7 +298,8 @@ class _Work:
         return {"mode": self.settings.shadows, **told, **judged}
 
     def _warnings(self) -> list[str]:
-        return [*writing.warnings_of(blanks(self.shares)), *self.judged["degraded"]]
+        full = [i for i, share in enumerate(self.shares) if share > _MUCH and self.wide[i].all()]
+        return [*writing.warnings_of(blanks(self.shares)), *writing.warnings_of_full(full), *self.judged["degraded"]]
 
     # -- what all steps do ------------------------------------------------------------------------------------
 
@@ -328,7 +333,7 @@ class _Work:
     def _inputs(self) -> dict[str, str]:
         return {"video": self.source, "masks": hash_value(self.mask_step.outputs)}
 
-    def _mask_settings(self) -> dict[str, Any]:
+    def mask_settings(self) -> dict[str, Any]:
         s = self.settings
         more = {"beside": self.beside_erased} if self.beside_erased else {}
         return {"dilate": s.dilate, "union": s.union, "feather": s.feather, **more}

@@ -16,7 +16,9 @@ from maskwright.media.videos import Clip, open_clip
 @contextlib.contextmanager
 def opened(job: Job) -> Iterator[Clip]:
     """To be used with `with`; raises BadVideo."""
-    rate = _rate(job.rate) if job.rate is not None and job.video.is_dir() else None
+    if job.rate is not None and job.video.is_file():
+        raise BadSettings(f"{job.video} has a rate of its own.", "A rate is for folders of frames.")
+    rate = None if job.rate is None else _rate(job.rate)
     if job.length is not None and job.length < 1:
         raise BadSettings(f"{job.name}: {job.length} frames are no clip.", "Give a length of at least 1.")
     with open_clip(job.video, rate=rate, damaged="keep" if job.damaged else "refuse") as clip:

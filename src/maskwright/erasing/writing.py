@@ -63,6 +63,16 @@ def warnings_of(runs: Sequence[tuple[int, int]]) -> list[str]:
     ]
 
 
+def warnings_of_full(frames: Sequence[int]) -> list[str]:
+    """Frames of which nothing is left to fill from."""
+    if not frames:
+        return []
+    return [
+        f"the mask, with what it grew by, covers all of {len(frames)} frames (the first is {frames[0]}): "
+        "what is shown there is made up; give smaller masks, or a smaller --dilate"
+    ]
+
+
 def fidelity(frames: Frames, final: Frames, masks: Mapped[Bools]) -> dict[str, int]:
     """How many values outside the (feathered) mask differ before encoding: it must be 0."""
     changed = 0

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ _HDR = (16, 18)
 _BT709, _UNTOLD = 1, 2
 _SD_WIDTH, _SD_HEIGHT = 1024, 576
 """The largest picture whose colours are those of BT.601 where a file does not say; players take it so."""
+_TRUE = 0x2 | 0x2000 | 0x40000
+"""libswscale's bilinear, full chroma and accurate rounding."""
 _FAR_AHEAD = 24
 OPEN_OPTIONS: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
 if int(av.__version__.split(".")[0]) < 19:  # from then on no file comment is too odd to open
@@ -243,7 +246,8 @@ class Decoder:
             raise BadVideo(f"{self._path}: a frame is {frame.width}x{frame.height}.", "Scale the clip down.")
         try:
             rule = _BT709 if _is_large_untold(frame) else None
-            array: NDArray[np.uint8] = self._colours.reformat(frame, format="rgb24", src_colorspace=rule).to_ndarray()  # type: ignore[assignment]
+            shown = self._colours.reformat(frame, format="rgb24", src_colorspace=rule, interpolation=_rounding())
+            array: NDArray[np.uint8] = shown.to_ndarray()  # type: ignore[assignment]
         except (av.error.FFmpegError, ValueError, MemoryError) as error:
             raise BadVideo(f"{self._path}: a frame cannot be turned to RGB ({error}).", "Convert the clip.") from error
         array = _cropped(array, self._crop)
@@ -266,6 +270,17 @@ def _turn_of(frame: Any) -> tuple[bool, int]:
     mirrored = a * d - b * c < 0
     angle = -np.degrees(np.arctan2(-b, -a) if mirrored else np.arctan2(b, a))
     return bool(mirrored), round(angle / 90) % 4
+
+
+@cache
+def _rounding() -> int | None:
+    """What keeps colours true: without it libswscale reads 4:2:0 about a level too dark. None where this PyAV knows no
+    such thing."""
+    try:
+        VideoReformatter().reformat(av.VideoFrame(16, 16, "yuv420p"), format="rgb24", interpolation=_TRUE)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return _TRUE
 
 
 def _is_large_untold(frame: Any) -> bool:

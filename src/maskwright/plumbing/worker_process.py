@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +76,22 @@ def run_worker(
 
 
 @contextlib.contextmanager
+def worker_folder() -> Iterator[Path]:
+    """A folder for one call of a worker, removed after it; when it fails, what it said is kept, and the error names
+    it."""
+    with tempfile.TemporaryDirectory(prefix="maskwright-worker-") as place:
+        try:
+            yield Path(place)
+        except WorkerError as error:
+            log = Path(place) / "output.log"
+            if not log.is_file():
+                raise
+            kept = Path(place).with_suffix(".log")
+            shutil.copyfile(log, kept)
+            raise WorkerError(error.message, f"See {kept}.") from error
+
+
+@contextlib.contextmanager
 def _started(worker: Worker, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The process in a group of its own, and the end of the pipe that its news come out of."""
     reading, writing = os.pipe()
@@ -128,18 +146,24 @@ def _listen(
                 some = os.read(news, 65536)
                 heard = time.monotonic()
                 if not some:
-                    return
+                    waiting.unregister(news)
+                    waiting.close()
+                    break
                 *lines, rest = (rest + some).split(b"\n")
                 _pass_on(lines, tell)
             elif process.poll() is not None:
                 return
             _check_time(worker, time.monotonic() - began, time.monotonic() - heard)
+    while process.poll() is None:  # it says nothing more, and goes on
+        cancel.check()
+        time.sleep(_TICK_S)
+        _check_time(worker, time.monotonic() - began, time.monotonic() - heard)
 
 
 def _check_time(worker: Worker, total: float, idle: float) -> None:
     if idle > worker.idle_s or total > worker.total_s:
         what = f"no news for {idle:.0f} s" if idle > worker.idle_s else f"{total:.0f} s in all"
-        raise WorkerError(f"worker {worker.name} was stopped: {what}.", "Raise its time-outs, or look at output.log.")
+        raise WorkerError(f"worker {worker.name} was stopped: {what}.", "It took too much time: give it less at once.")
 
 
 def _pass_on(lines: Sequence[bytes], tell: Callable[[Mapping[str, Any]], None] | None) -> None:

@@ -179,7 +179,7 @@ class RunFolder:
                 owner = stream.read().strip() or "another process"
                 stream.close()
                 raise RunLocked(
-                    f"{self.path} is in use by process {owner}.", "Wait for it (--wait), or stop it first."
+                    f"{self.path} is in use by process {owner}.", "Wait until it has ended, or stop it first."
                 ) from error
         stream.truncate(0)
         stream.write(str(os.getpid()))

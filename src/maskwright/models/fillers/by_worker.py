@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +13,12 @@ from numpy.typing import NDArray
 from maskwright.asking.body_rule import check_words
 from maskwright.errors import BadMask, MissingModel, WorkerError
 from maskwright.media.videos import open_clip, write_clip
+from maskwright.plumbing.log import get_log
 from maskwright.plumbing.worker_places import open_worker
-from maskwright.plumbing.worker_process import Worker, run_worker
+from maskwright.plumbing.worker_process import Worker, run_worker, worker_folder
 from maskwright.ports import FillOptions
 
+_log = get_log("workers")
 Frame = NDArray[np.uint8]
 _RATE = Fraction(24)
 
@@ -38,7 +39,7 @@ class WorkerFiller:
         self.name = f"{kind}-worker"
         self.kind = kind
         self.worker: Worker = open_worker(kind, environment)
-        checkout = str(Path(checkout).expanduser())
+        checkout = str(Path(checkout).expanduser().resolve())
         self.request = {"checkout": checkout, "accepted": True, **more, **({"weights": weights} if weights else {})}
 
     def fill(
@@ -48,8 +49,10 @@ class WorkerFiller:
         check_words(options.words)
         if len(frames) != len(masks):
             raise BadMask(f"{len(frames)} frames, but {len(masks)} masks.", "Give one mask a frame.")
-        with tempfile.TemporaryDirectory(prefix="maskwright-worker-") as place:
-            folder = Path(place)
+        lost = [name for name in ("anchor", "avoid") if getattr(options, name, None)]
+        if lost:
+            _log.warning("not told to the worker", worker=self.name, what=lost)
+        with worker_folder() as folder:
             request = {**self.request, **_files(folder, frames, masks, options), "out": str(folder / "out")}
             (folder / "out").mkdir()
             result = run_worker(self.worker, request, folder, outputs=("video",))
