@@ -15,13 +15,14 @@ from erase_clips import five_clips, write_ball
 from maskwright.assemble import erasing_runs
 from maskwright.assemble.erasing import erase, open_run, read_run
 from maskwright.assemble.erasing_runs import _alone, run_clips, status
+from maskwright.bench.erase_removal import bench_removals
 from maskwright.cli.main import main
 from maskwright.config.erase import EraseSettings
 from maskwright.erasing.dataset import scan
 from maskwright.erasing.prompt_file import PromptFile, write_prompt
 from maskwright.errors import BadMask, BadSettings, InputError, RunLocked
 from maskwright.media.images import save_mask
-from maskwright.media.videos import open_clip
+from maskwright.media.videos import open_clip, write_clip
 from maskwright.runs.folder import safe_id
 from maskwright.values import Mask
 
@@ -206,3 +207,13 @@ def test_a_data_set_and_a_clip_are_one_too_many(tmp_path: Path) -> None:
     given = ["erase", str(clip), "--phrase", "ball", "--dataset", "custom", "-o", str(tmp_path / "out")]
     with pytest.raises(BadSettings, match="a clip and a data set"):
         main.main(given, standalone_mode=False)
+
+
+def test_the_bench_knows_that_shadows_were_erased_too(tmp_path: Path) -> None:
+    from test_erase_shadows import lit_ball
+
+    frames, masks, _ = lit_ball(4)
+    write_clip(tmp_path / "ball.mkv", frames, rate=24, lossless=True)
+    erase(tmp_path / "ball.mkv", masks, out=tmp_path / "out", shadows="erase", **FAST)
+    [row] = bench_removals(tmp_path / "out")["rows"]
+    assert row["outside"]["values_changed"] == 0

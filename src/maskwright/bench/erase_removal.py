@@ -11,6 +11,7 @@ import numpy as np
 from maskwright.bench.erase_cases import Bools, Frame
 from maskwright.bench.metrics.video import flows, psnr, warping_error
 from maskwright.config.erase import EraseSettings
+from maskwright.erasing.candidates import find_candidates, with_candidates
 from maskwright.erasing.job import Find
 from maskwright.erasing.preparing import Mapped, described_frames, grown, mended
 from maskwright.errors import InputError, MaskwrightError
@@ -87,17 +88,21 @@ def bench_removals(out: str | Path, *, phrase: str | None = None, find: Find | N
 
 
 def _removal(spec: dict[str, Any], item: Path, phrase: str | None, find: Find | None) -> dict[str, Any]:
-    settings = EraseSettings.model_validate(read_json(item / "output" / "report.json")["settings"])
+    report = read_json(item / "output" / "report.json")
+    settings = EraseSettings.model_validate(report["settings"])
+    beside = [kind for kind, told in report.get("shadows", {}).items() if isinstance(told, dict) and told.get("erased")]
     files = picture_files(item / "masks")
     raw = Mapped(len(files), lambda i: open_mask(files[i]).array, keep=2 * settings.union + 3)
-    inner = mended(raw, union=settings.union, dilate=settings.dilate)
-    wide = Mapped(len(files), lambda i: grown(inner[i], settings.feather))
     kept = "keep" if spec.get("damaged") else "refuse"
     rate = spec.get("rate") if Path(spec["video"]).is_dir() else None
     with (
         open_clip(spec["video"], rate=rate, damaged=kept) as clip,  # type: ignore[arg-type]
         open_clip(item / "refine" / "final.mkv", trusted=True) as final,
     ):
+        if beside:  # shadows that were erased with the object
+            raw = with_candidates(raw, find_candidates(clip.frames, raw), beside)
+        inner = mended(raw, union=settings.union, dilate=settings.dilate)
+        wide = Mapped(len(files), lambda i: grown(inner[i], settings.feather))
         row: dict[str, Any] = {"frames": len(final), "outside": outside(clip.frames, final.frames, wide)}
         row["flicker"] = round(flicker(final.frames, inner), 7)
         if phrase is None or find is None:
