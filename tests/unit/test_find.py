@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import maskwright as mw
 from maskwright.assemble.finding import Finder
 from maskwright.config.find import FindSettings
 from maskwright.errors import BadPhrase, BadSettings, BudgetSpent, Cancelled
 from maskwright.finding import loop
-from maskwright.finding.deciding import decide
+from maskwright.finding.deciding import instances
 from maskwright.finding.engines import Answer, Sculpt, View
-from maskwright.finding.fitting import Fit
+from maskwright.finding.fitting import agreed
 from maskwright.finding.proposing import without_specks
 from maskwright.finding.session import Pool
 from maskwright.finding.wording import checked_phrase, paraphrases
@@ -413,10 +414,26 @@ def test_a_closer_look_redraws_a_thing_and_moves_nothing() -> None:
         stacked = np.stack(masks)
         return Pool(("whole",), stacked, MaskStack.of(stacked), np.ones(len(masks), np.float32), ("",) * len(masks))
 
-    before = pool(thing, other)
-    chances = np.array([0.7, 0.2], np.float32)
-    first = loop._Standing(before, Fit(chances), decide(chances, before, FindSettings()))
-    after = pool(thing, other, finer, part, stranger)
-    found = loop._redrawn(np.array([0.3, 0.1, 0.6, 0.9, 0.8], np.float32), after, first, 0.7)
+    before, after = pool(thing, other), pool(thing, other, finer, part, stranger)
+    alike = after.overlaps[:, : len(before)] >= 0.7
+    found = loop._redrawn(np.array([0.3, 0.1, 0.6, 0.9, 0.8], np.float32), np.array([0.7, 0.2], np.float32), alike)
     assert found.argmax() == 2
     np.testing.assert_allclose(found, [0.35, 0.2, 0.7, 0, 0], atol=1e-6)
+
+
+def test_each_further_instance_is_judged_by_its_own_neighbours() -> None:
+    def columns(first: int, last: int) -> NDArray[np.bool_]:
+        mask = np.zeros((10, 100), dtype=np.bool_)
+        mask[:, first:last] = True
+        return mask
+
+    masks = [columns(*at) for at in ((0, 20), (30, 50), (31, 49), (30, 46), (60, 80), (90, 98))]
+    pool = Pool(
+        ("whole",), np.stack(masks), MaskStack.of(np.stack(masks)), np.ones(len(masks), np.float32), ("",) * len(masks)
+    )
+    own = np.array([0.9, 0.3, 0.31, 0.3, 0.28, 0.12], np.float32)
+    assert instances(own, pool, FindSettings()) == [0, 2, 4]
+    assert agreed(own, pool.overlaps)[4] < 0.1  # beside the likeliest, which all would be measured by
+    assert instances(own, pool, FindSettings(), count=2) == [0, 2]
+    assert instances(own, pool, FindSettings(), count=4) == [0, 2, 4, 5]
+    assert instances(own, pool, FindSettings(tau_all=0.5)) == [0]

@@ -29,10 +29,10 @@ class FindSettings(BaseModel):
     """... when the runner-up is at least this much behind."""
     tau_none: float = Field(0.5, ge=0, le=1)
     """Below this confidence the answer is: no such thing."""
-    tau_all: float = Field(0.35, ge=0, le=1)
-    """With all: an instance needs this confidence ..."""
-    share_all: float = Field(0.5, ge=0, le=1)
-    """... and this share of the best one's."""
+    tau_all: float = Field(0.05, ge=0, le=1)
+    """Where several are asked for: an instance needs this confidence ..."""
+    share_all: float = Field(0.3, ge=0, le=1)
+    """... and this share of the best one's; a third of both where the phrase says how many there are."""
     distinct_iou: float = Field(0.7, gt=0, le=1)
     """Proposals that overlap more than this are the same thing."""
     top_k: int = Field(5, ge=2, le=12)

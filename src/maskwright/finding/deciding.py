@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.config.find import FindSettings
+from maskwright.finding.fitting import agreed
 from maskwright.finding.session import Pool
 
 
@@ -41,22 +42,32 @@ def best_distinct(chances: NDArray[np.float32], pool: Pool, iou: float, limit: i
     return kept
 
 
-def instances(chances: NDArray[np.float32], pool: Pool, settings: FindSettings, count: int | None = None) -> list[int]:
+COUNTED = 3
+"""Where the phrase says how many there are, a candidate needs this much less to be one of them."""
+COVERED = 0.6
+"""Of two instances, at most this share of the smaller one lies in the other."""
+
+
+def instances(own: NDArray[np.float32], pool: Pool, settings: FindSettings, count: int | None = None) -> list[int]:
     """Every candidate good enough to be an instance, or the best `count` of them; none inside or over another by
-    much."""
+    much. `own` are their chances before they were agreed: with each instance found, those left agree anew, or the
+    first one's neighbours would speak for it against all others."""
     if not len(pool):
         return []
-    least = max(settings.tau_all, settings.share_all * float(chances.max()))
+    least = max(settings.tau_all, settings.share_all * float(own.max())) / (1 if count is None else COUNTED)
     kept: list[int] = []
-    for i in best_distinct(chances, pool, settings.distinct_iou, len(pool)):
-        if chances[i] < least or len(kept) == count:
+    free = np.arange(len(pool))
+    while len(free) and len(kept) != count:
+        best = int(free[np.argmax(agreed(own[free], pool.overlaps[np.ix_(free, free)]))])
+        if own[best] < least:
             break
-        if not kept or float(_covered(pool, i, kept).max()) < 0.6:
-            kept.append(i)
+        kept.append(best)
+        apart = (pool.overlaps[free, best] < settings.distinct_iou) & (_covered(pool, best, free) < COVERED)
+        free = free[apart & (free != best)]
     return kept
 
 
-def _covered(pool: Pool, one: int, others: list[int]) -> NDArray[np.float64]:
+def _covered(pool: Pool, one: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
     """Share of the smaller of each pair that lies in the other."""
     bits = pool.stack.packed
     shared = np.bitwise_count(bits[one] & bits[others]).sum(axis=1, dtype=np.int64)

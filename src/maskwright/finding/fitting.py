@@ -19,11 +19,13 @@ Rank = Callable[[Sequence[str]], Ranking]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """chances (K,) float32 0..1: that each candidate is what the phrase names; `none`: that no candidate is; `parsed`
-    is what was read in the phrase, JSON-able; `known` is False where its noun could not be judged; `many` where several
-    are asked for, `count` of them at most (None: all there are)."""
+    """chances (K,) float32 0..1: that each candidate is what the phrase names, with what the others say of it (see
+    `agreed`); `own` (K,) without that; `none`: that no candidate is; `parsed` is what was read in the phrase,
+    JSON-able; `known` is False where its noun could not be judged; `many` where several are asked for, `count` of them
+    at most (None: all there are)."""
 
     chances: NDArray[np.float32]
+    own: NDArray[np.float32]
     none: float = 0.0
     parsed: Mapping[str, Any] = field(default_factory=dict)
     known: bool = True
@@ -48,7 +50,8 @@ def fit_phrase(
     """The fit of each candidate of the scene; `quality` (K,) is what the segmenter thinks of each, `overlaps` gives
     their IoU with each other, (K, K)."""
     if not len(scene):
-        return Fit(np.zeros(0, dtype=np.float32), 1.0, {}, False)
+        empty = np.zeros(0, dtype=np.float32)
+        return Fit(empty, empty, 1.0, {}, False)
     phrase = parse(text)
     told = section_of(phrase.noun) not in NO_WHOLES
 
@@ -57,7 +60,8 @@ def fit_phrase(
         return ranking if told else replace(ranking, wholes=None)
 
     found = fit(scene, phrase, ranked, lambda r: worth(r.wholes, quality, scene.areas))
-    return Fit(agreed(found.chances, overlaps()), found.none, found.trace, found.known, phrase.many, phrase.count)
+    chances = agreed(found.chances, overlaps())
+    return Fit(chances, found.chances, found.none, found.trace, found.known, phrase.many, phrase.count)
 
 
 def worth(
@@ -85,8 +89,11 @@ def mixed(fits: list[tuple[Fit, float]]) -> Fit:
     if len(fits) == 1:
         return fits[0][0]
     total = sum(weight for _, weight in fits)
-    chances = sum((fit.chances * np.float32(weight / total) for fit, weight in fits), np.float32(0))
+    chances, own = (
+        np.asarray(sum((part * np.float32(weight / total) for part, weight in parts), np.float32(0)), dtype=np.float32)
+        for parts in ([(fit.chances, weight) for fit, weight in fits], [(fit.own, weight) for fit, weight in fits])
+    )
     none = sum(fit.none * weight / total for fit, weight in fits)
     first = fits[0][0]
     known = any(fit.known for fit, _ in fits)
-    return Fit(np.asarray(chances, dtype=np.float32), none, first.parsed, known, first.many, first.count)
+    return Fit(chances, own, none, first.parsed, known, first.many, first.count)

@@ -100,17 +100,18 @@ def _rank(session: FindSession, turn: _Turn, meter: Meter, settings: FindSetting
     pool = session.pool(turn.places, asked, meter)
     fit = mixed([(session.fit(pool, phrase, meter), weight) for phrase, weight in turn.phrases])
     if turn.first is not None:
-        fit = replace(fit, chances=_redrawn(fit.chances, pool, turn.first, settings.distinct_iou))
+        first, alike = turn.first.fit, pool.overlaps[:, : len(turn.first.pool)] >= settings.distinct_iou
+        fit = replace(fit, chances=_redrawn(fit.chances, first.chances, alike), own=_redrawn(fit.own, first.own, alike))
     return _Standing(pool, fit, decide(fit.chances, pool, settings))
 
 
-def _redrawn(chances: NDArray[np.float32], pool: Pool, first: _Standing, same: float) -> NDArray[np.float32]:
+def _redrawn(chances: NDArray[np.float32], first: NDArray[np.float32], alike: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The chances after a closer look, which shows things in finer outline but brings many parts and look-alikes: what
-    is where stays as the first look saw it, and among the regions of one thing (IoU of `same` with a candidate of the
-    first look) the closer look's best one wins. The pool begins with the first look's candidates."""
-    seen = np.where(pool.overlaps[:, : len(first.pool)] >= same, first.fit.chances, np.float32(0))
+    is where stays as the first look saw it, and among the regions of one thing (`alike` (K, F) to a candidate of the
+    first look) the closer look's best one wins."""
+    seen = np.where(alike, first, np.float32(0))
     thing, earlier = seen.argmax(axis=1), seen.max(axis=1)
-    best = np.full(len(first.pool), 1e-9, dtype=np.float32)
+    best = np.full(len(first), 1e-9, dtype=np.float32)
     np.maximum.at(best, thing, np.where(earlier > 0, chances, 0))
     return np.asarray(earlier * chances / best[thing], dtype=np.float32)
 
@@ -302,7 +303,7 @@ def _chosen(
     standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool
 ) -> tuple[list[int], tuple[float, ...]]:
     """Indices of the answer and their scores; [] is the abstention."""
-    order, chances = standing.decision.order, standing.fit.chances
+    order, chances, own = standing.decision.order, standing.fit.chances, standing.fit.own
     if turn.nones >= 2 or not order:
         return [], ()
     if turn.picks:
@@ -310,10 +311,10 @@ def _chosen(
     doubtful = standing.decision.conf < settings.tau_none or (turn.missed and not standing.decision.is_sure)
     if is_last and doubtful:
         return [], ()
-    many = settings.all or standing.fit.many
-    count = None if settings.all else standing.fit.count
-    found = instances(chances, standing.pool, settings, count) if many else [order[0]]
-    return found, tuple(float(chances[i]) for i in found)
+    if not (settings.all or standing.fit.many):
+        return [order[0]], (float(chances[order[0]]),)
+    found = instances(own, standing.pool, settings, None if settings.all else standing.fit.count)
+    return found, tuple(float(max(own[i], chances[i])) for i in found)
 
 
 def _detail(session: FindSession, standing: _Standing, turn: _Turn, chosen: list[int]) -> dict[str, Any]:
