@@ -29,6 +29,7 @@ from maskwright.errors import (
 )
 from maskwright.media.images import save_image, save_mask
 from maskwright.models.segmenters.fake import FakeSegmenter
+from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cancel import Cancel
 from maskwright.ports import Question, Reply
 from maskwright.sculpting.outputs import write_outputs
@@ -111,7 +112,32 @@ def test_the_same_seed_gives_the_same_run_and_a_trace_resumes_it(disc: Scene, st
     assert resumed.mask == whole.mask
     assert [r.mask for r in resumed.trace.rounds] == [r.mask for r in whole.trace.rounds]
     with pytest.raises(InputError, match="another picture"):
-        list(prepare(Image(disc[0].pixels[::-1]), **{**options, "resume": stored}).rounds())
+        prepare(Image(disc[0].pixels[::-1]), **{**options, "resume": stored})
+    oracle: dict[str, Any] = {"segmenter": "fake", "judge": "oracle", "truth": disc[1], "resume": stored}
+    bare = prepare(disc[0], **oracle)  # box, target and settings are the trace's
+    assert gather(bare.rounds(), bare.trace).mask == whole.mask
+    assert bare.trace.settings == stored.settings
+    assert prepare(disc[0], **oracle, rounds=7).trace.settings == {**stored.settings, "rounds": 7}
+    with pytest.raises(InputError, match="another box"):
+        prepare(disc[0], **oracle, box=(0, 0, 9, 9))
+    with pytest.raises(InputError, match="made with the judge oracle"):
+        prepare(disc[0], segmenter="fake", resume=stored)
+    with pytest.raises(InputError, match="made with the segmenter fake"):
+        prepare(disc[0], judge="oracle", truth=disc[1], resume=stored)
+
+
+def test_a_finished_run_resumes_to_its_answer_and_works_nothing_again(disc: Scene) -> None:
+    options: dict[str, Any] = {"box": disc[1].box, "mask": disc[1], "segmenter": "fake", "judge": "oracle",
+                               "truth": disc[1], "rounds": 6}  # fmt: skip
+    whole = sculpt(disc[0], **options)
+    assert whole.rounds < 6
+    task = prepare(disc[0], **options, resume=Trace.from_json(json.dumps(whole.trace.to_json())))
+    assert [r.detail["phase"] for r in task.rounds()] == ["answer"]
+    assert gather(task.rounds(), task.trace).mask == whole.mask
+    spent = sculpt(disc[0], **options, budget=Budget(seconds=1e-9))
+    assert spent.stop == "budget spent"
+    task = prepare(disc[0], **options, resume=spent.trace)
+    assert gather(task.rounds(), task.trace).stop == whole.stop
 
 
 class Judge:

@@ -16,7 +16,7 @@ from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
 from maskwright.config.sculpt import SculptSettings
 from maskwright.config.settings import Settings, resolve, with_overrides
-from maskwright.errors import BadImage, BadSettings
+from maskwright.errors import BadImage, BadSettings, InputError
 from maskwright.media.images import open_image, open_mask
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
@@ -27,7 +27,7 @@ from maskwright.sculpting.judges.oracle import OracleJudge
 from maskwright.sculpting.judges.rules import RulesJudge
 from maskwright.sculpting.judges.vlm import Looking, VlmJudge
 from maskwright.sculpting.judging import Judge
-from maskwright.sculpting.loop import sculpt_loop
+from maskwright.sculpting.loop import check_trace, sculpt_loop
 from maskwright.sculpting.result import SculptResult, gather, new_trace
 from maskwright.sculpting.scene import box_of, make_scene
 from maskwright.sculpting.state import Tools
@@ -107,19 +107,26 @@ def prepare(
     resolved: Settings | None = None,
     **overrides: Any,
 ) -> Sculpting:
-    """Everything checked and loaded, nothing worked yet."""
+    """Everything checked and loaded, nothing worked yet. What a trace to resume says of target, box and settings holds
+    where nothing else is said."""
     resolved = resolved or resolve()
-    settings = with_overrides(resolved.section(SculptSettings), overrides)
     picture, start = as_image(image), None if mask is None else as_mask(mask)
     if start is not None:
         start.check_size(picture.size)
         start = start if start else None
-    place = box_of(start, None if box is None else Box.of(box), picture)
+    drawn = None if box is None else Box.of(box)
+    settings = resolved.section(SculptSettings)
+    if resume is not None:
+        settings, drawn, target = _as_before(resume, picture, settings, drawn, target)
+    settings = with_overrides(settings, overrides)
+    place = box_of(start, drawn, picture)
     scene = make_scene(picture, place, target=target, grow=settings.grow, depth=as_depth(depth), seed=settings.seed)
     budget = budget or Budget(calls=settings.max_calls, usd=settings.max_usd, seconds=settings.max_seconds)
     models = Engines(resolved, {"segmenter": segmenter, "ranker": ranker})
     chosen = _judge(judge, resolved, settings, truth=truth, budget=budget, cancel=cancel)
     drawer = models.need("segmenter")
+    if resume is not None:
+        _same_engines(resume, {"segmenter": (segmenter, drawer.name), "judge": (judge, chosen.name)})
     tools = Tools(
         scene,
         drawer,
@@ -132,6 +139,32 @@ def prepare(
     )
     said = {"target": scene.target, "box": list(scene.box), **settings.model_dump(mode="json")}
     return Sculpting(picture, tools, start, new_trace(picture, _names(tools), said, resume), resume)
+
+
+def _as_before(
+    trace: Trace, picture: Image, settings: SculptSettings, box: Box | None, target: str
+) -> tuple[SculptSettings, Box | None, str]:
+    """Settings, box and target of a resumed run; raises InputError for a trace of something else."""
+    check_trace(trace, picture)
+    said, fields = trace.settings, SculptSettings.model_fields
+    before = {name: value for name, value in said.items() if name in fields and name not in settings.model_fields_set}
+    if "box" in said:
+        earlier = Box.of(said["box"])
+        if box is not None and box.clip(*picture.size) != earlier:
+            numbers = ",".join(f"{side:g}" for side in earlier)
+            raise InputError(f"the trace is of another box: {numbers}.", "Leave the box out, or begin anew.")
+        box = earlier
+    return with_overrides(settings, before), box, target or str(said.get("target", ""))
+
+
+def _same_engines(trace: Trace, engines: Mapping[str, tuple[Any, str]]) -> None:
+    """Raises InputError where a trace was made by another engine and this one was not asked for."""
+    for kind, (asked, name) in engines.items():
+        before = trace.engines.get(kind, name)
+        if asked is None and before != name:
+            raise InputError(
+                f"the trace was made with the {kind} {before}, not {name}.", f"Say which {kind} shall go on."
+            )
 
 
 def _judge(

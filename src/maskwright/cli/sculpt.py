@@ -107,17 +107,19 @@ def _read_trace(path: Path) -> Trace:
 
 def _run(task: Sculpting, folder: Path, *, clean: bool) -> SculptResult:
     """Works the rounds with a line each on stderr; whatever ends it early, the trace so far is kept."""
-    from maskwright.sculpting.outputs import write_trace
+    from maskwright.sculpting.outputs import TRACE, write_trace
     from maskwright.sculpting.result import conclude
 
     trace = task.trace
     try:
         for step in task.rounds():
             trace = trace.add(step)
+            if not clean:  # which a killed process leaves to go on from
+                write_trace(folder, trace)
             click.echo(_line(step), err=True)
     except (MaskwrightError, KeyboardInterrupt) as error:
-        if trace.rounds and not clean:
-            click.echo(f"the rounds so far are in {write_trace(folder, trace)}", err=True)
+        if (folder / TRACE).exists():
+            click.echo(f"the rounds so far are in {folder}", err=True)
         if isinstance(error, KeyboardInterrupt):
             raise Cancelled("stopped.", "Go on with --resume and the trace.") from error
         raise

@@ -16,11 +16,12 @@ from maskwright.sculpting.points import judge_error, points_round, thresholds_of
 from maskwright.sculpting.scene import Bools
 from maskwright.sculpting.state import Meter, Outcome, State, Tools, compress_cues
 from maskwright.sculpting.stopping import iou, why_stop
-from maskwright.values import Abstain, Mask, Prompt, Round, Trace
+from maskwright.values import Abstain, Image, Mask, Prompt, Round, Trace
 
 STRATEGIES = {"points": points_round, "anchors": anchors_round}
 ROOM = 0.05
 """Share of the ROI's short side that is kept free about positive clicks."""
+SPENT = "budget spent"
 DOUBTFUL = 0.1
 """Error rate from which a judge's comparison is weighed with the verdicts."""
 MOST_VOTES = 3.0
@@ -32,23 +33,24 @@ CLEAR = 1.0
 def sculpt_loop(tools: Tools, start: Mask | None = None, resume: Trace | None = None) -> Iterator[Round]:
     """Yields the start, every round, and last the answer (detail["phase"]: start, round, answer).
 
-    Raises BadMask (a start of another size), ModelError when there is no mask to keep, Cancelled, and InputError for
-    a trace of another task. Everything else ends the run with the best mask so far and says so in the last round.
+    Raises BadMask (a start of another size), ModelError when there is no mask to keep, and Cancelled. Everything else
+    ends the run with the best mask so far and says so in the last round.
     """
+    stop: str | None = None
     if resume is not None and resume.rounds:
-        state, done = restore(tools, resume)
+        state, done, stop = restore(tools, resume)
         tools = _grown(tools, resume.rounds)
     else:
         first = _start(tools, start)
         state, done = State([first.mask.array] if first.mask else []), 0
         state.logits_shape = first.detail["logits_shape"]
         yield first
-    cues, stop = compress_cues(tools.settings.cues), None
+    cues = compress_cues(tools.settings.cues)
     for turn in range(done + 1, tools.settings.rounds + 1):
-        step, stop = _round(tools, state, turn, cues)
-        yield step
         if stop is not None:
             break
+        step, stop = _round(tools, state, turn, cues)
+        yield step
         tools = _grown(tools, [step])
     yield _answer(tools, state, stop or "all rounds done")
 
@@ -78,7 +80,7 @@ def _round(tools: Tools, state: State, turn: int, cues: str) -> tuple[Round, str
         outcome = STRATEGIES[tools.settings.strategy](tools, state, turn, cues, meter)
         failed = _spent(tools)
     except BudgetSpent as error:
-        failed, outcome = "budget spent", Outcome(before, {"phase": "round", "error": error.message})
+        failed, outcome = SPENT, Outcome(before, {"phase": "round", "error": error.message})
     except ModelError as error:
         failed, outcome = "a model failed", Outcome(before, {"phase": "round", "error": error.message})
     state.masks.append(outcome.mask)
@@ -101,7 +103,7 @@ def _spent(tools: Tools) -> str | None:
     try:
         tools.budget.check()
     except BudgetSpent:
-        return "budget spent"
+        return SPENT
     return None
 
 
@@ -178,16 +180,22 @@ def evidence_share(evidence: Evidence | None, mask: Bools) -> float | None:
     return float(np.mean(evidence.agrees(mask)))
 
 
-def restore(tools: Tools, trace: Trace) -> tuple[State, int]:
-    """The state after the last finished round of a trace, and how many rounds were done; raises InputError."""
-    if trace.task != "sculpt" or trace.image_sha256 != tools.scene.image.sha256:
+def check_trace(trace: Trace, image: Image) -> None:
+    """Raises InputError when the trace is none of sculpting this picture."""
+    if trace.task != "sculpt" or trace.image_sha256 != image.sha256:
         raise InputError("the trace is of another picture or task.", "Resume with the picture it was made from.")
+
+
+def restore(tools: Tools, trace: Trace) -> tuple[State, int, str | None]:
+    """The state after the last finished round of a trace, how many rounds were done, and why there is nothing left to
+    do (None: there is, as where only the budget was spent)."""
     rounds = [r for r in trace.rounds if r.detail.get("phase") in ("start", "round") and r.mask is not None]
     rounds = [r for r in rounds if "error" not in r.detail]
     state = State([r.mask.array for r in rounds if r.mask is not None])
     for step in rounds:
         _remember(state, step)
-    return state, len(rounds) - 1
+    stop = rounds[-1].detail.get("stop") if len(rounds) > 1 else None
+    return state, len(rounds) - 1, None if stop == SPENT else stop
 
 
 def _remember(state: State, step: Round) -> None:

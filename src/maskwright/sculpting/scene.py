@@ -124,7 +124,7 @@ def make_scene(
 ) -> Scene:
     """A checked Scene; raises BadPrompt (box outside), BadImage (depth of another size), BadPhrase (endless target)."""
     clipped = box.clip(*image.size)
-    roi = box.grow(grow).clip(*image.size).pixels()
+    roi = clipped.grow(grow).clip(*image.size).pixels()
     words = " ".join(target.split())
     if len(words) > MAX_WORDS:
         raise BadPhrase(f"the target has {len(words)} characters.", f"Use at most {MAX_WORDS}.")
