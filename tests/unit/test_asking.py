@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
 from maskwright.plumbing.cancel import Cancel
 from maskwright.ports import Question, Reply
+from maskwright.runs.budgets import ItemBudget
 from maskwright.values import Abstain, Image
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9}}, "required": ["n"]}
@@ -115,6 +117,33 @@ def test_the_budget_is_hard() -> None:
     assert [isinstance(a, Abstain) for a in answers] == [False, False, True, True]
     with pytest.raises(BudgetSpent):
         asker.ask(question("one more"))
+
+
+class Slow(Scripted):
+    """Answers after a moment, so that several questions are under way at once."""
+
+    def reply(self, question: Question) -> Reply:
+        time.sleep(0.02)
+        return super().reply(question)
+
+
+class Batched(Scripted):
+    """Takes questions in batches, too."""
+
+    def reply_many(self, questions: Sequence[Question]) -> list[Reply]:
+        return [self.reply(question) for question in questions]
+
+
+@pytest.mark.parametrize("kind", [Slow, Batched])
+def test_questions_asked_at_once_keep_the_limit_of_calls(kind: type[Scripted]) -> None:
+    engine, run = kind(SAID, concurrency=8), Budget(calls=6)
+    for calls, room in ((5, 5), (5, 1), (5, 0)):
+        item = ItemBudget(run, calls=calls)
+        asked = len(engine.asked)
+        answers = Asker([engine], budget=item).ask_many([question(str(n)) for n in range(9)])
+        assert len(engine.asked) - asked == room == sum(isinstance(a, Answer) for a in answers)
+        assert item.spent.calls.get("vlm", 0) == room
+    assert run.spent.calls["vlm"] == 6
 
 
 def test_cancelling_stops_between_questions() -> None:

@@ -9,9 +9,9 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,15 +116,17 @@ class Asker:
         keys = [_cache_key(engine, question) for question in questions]
         found: dict[int, Reply] = {n: r for n, r in enumerate(map(self._recall, keys)) if r is not None}
         fresh = [n for n in range(len(questions)) if n not in found]
-        try:
-            self._check()
-            began = time.perf_counter()
-            replies = engine.reply_many([questions[n] for n in fresh]) if fresh else []
-        except (ModelError, BudgetSpent):
-            return [self._ask_within_budget(question) for question in questions]
-        for n, reply in zip(fresh, replies):
-            self._spend(reply, (time.perf_counter() - began) / len(fresh))
-            found[n] = reply
+        if fresh:
+            try:
+                if self.budget is not None and not self.budget.has_room(len(fresh)):
+                    raise BudgetSpent("the budget has no room for so many calls.", "They are made one by one.")
+                with self._counted() as costs:
+                    began = time.perf_counter()
+                    replies = engine.reply_many([questions[n] for n in fresh])
+                    costs += [_cost(reply, (time.perf_counter() - began) / len(fresh)) for reply in replies]
+            except (ModelError, BudgetSpent):
+                return [self._ask_within_budget(question) for question in questions]
+            found |= dict(zip(fresh, replies))
         return [self._take(engine, q, keys[n], found[n], cached=n not in fresh) for n, q in enumerate(questions)]
 
     def _take(self, engine: Vlm, question: Question, key: str, reply: Reply, *, cached: bool) -> Answer | Abstain:
@@ -167,32 +169,34 @@ class Asker:
         """One reply through the retry layer; every try is counted against rate, budget and cost."""
 
         def once() -> Reply:
-            self._check()
-            self.rate.wait(self.cancel)
-            began = time.perf_counter()
-            reply: Reply | None = None
-            try:
-                reply = engine.reply(question)
-            finally:
-                self._spend(reply, time.perf_counter() - began)
-            return reply
+            with self._counted() as costs:
+                self.rate.wait(self.cancel)
+                began = time.perf_counter()
+                reply: Reply | None = None
+                try:
+                    reply = engine.reply(question)
+                finally:
+                    costs.append(_cost(reply, time.perf_counter() - began))
+                return reply
 
         return retry(once, cancel=self.cancel)
 
-    def _check(self) -> None:
+    @contextmanager
+    def _counted(self) -> Iterator[list[Cost]]:
+        """Room in the budget for a call that is made within; the costs put into the list are spent."""
         if self.cancel is not None:
             self.cancel.check()
         if self.budget is not None:
-            self.budget.check()
-
-    def _spend(self, reply: Reply | None, seconds: float) -> None:
-        cost = Cost(calls={"vlm": 1}, seconds={"vlm": seconds})
-        if reply is not None:
-            cost += Cost(tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, usd=reply.usd)
-        with self._lock:
-            self._spent = self._spent + cost
-        if self.budget is not None:
-            self.budget.spend(cost)
+            self.budget.begin()
+        costs: list[Cost] = []
+        try:
+            yield costs
+        finally:
+            cost = sum(costs, Cost())
+            with self._lock:
+                self._spent = self._spent + cost
+            if self.budget is not None:
+                self.budget.end(cost)
 
     def _read(self, engine: Vlm, question: Question, reply: Reply, steps: list[str], *, cached: bool = False) -> Answer:
         value: Any = clean_text(reply.text, 4096)
@@ -222,6 +226,14 @@ class Asker:
             "booleans": list(reply.detail.get("booleans", ())),
         }
         self.cache.put(key, json.dumps(kept).encode())
+
+
+def _cost(reply: Reply | None, seconds: float) -> Cost:
+    """What one call cost; None: it failed."""
+    cost = Cost(calls={"vlm": 1}, seconds={"vlm": seconds})
+    if reply is not None:
+        cost += Cost(tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, usd=reply.usd)
+    return cost
 
 
 def _cache_key(engine: Vlm, question: Question) -> str:

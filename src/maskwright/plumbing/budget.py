@@ -20,7 +20,7 @@ class Budget:
         seconds: float | None = None,
     ) -> None:
         self.limits: dict[str, float | None] = {"calls": calls, "tokens": tokens, "usd": usd, "seconds": seconds}
-        self._spent = Cost()
+        self._spent, self._open = Cost(), 0
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
@@ -33,10 +33,28 @@ class Budget:
         with self._lock:
             self._spent = self._spent + cost
 
+    def begin(self) -> None:
+        """Counts a call before it is made, so that several at once keep the limit too; `end` must follow. Raises
+        BudgetSpent."""
+        with self._lock:
+            Budget.check(self)
+            self._open += 1
+
+    def end(self, cost: Cost) -> None:
+        """The begun call is over; never raises."""
+        with self._lock:
+            self._open -= 1
+            self._spent = self._spent + cost
+
+    def has_room(self, calls: int) -> bool:
+        """Whether so many calls may be made at once."""
+        left = self.left()["calls"]
+        return left is None or left >= calls
+
     def left(self) -> dict[str, float | None]:
         """What remains of each limit."""
         used = {
-            "calls": float(sum(self._spent.calls.values())),
+            "calls": float(sum(self._spent.calls.values()) + self._open),
             "tokens": float(self._spent.tokens_in + self._spent.tokens_out),
             "usd": self._spent.usd,
             "seconds": time.monotonic() - self._began,

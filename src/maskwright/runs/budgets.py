@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,22 @@ class ItemBudget(Budget):
         super().spend(cost)
         self._run.spend(cost)
 
+    def begin(self) -> None:
+        with _of_the_run():
+            self._run.begin()
+        try:
+            super().begin()
+        except BudgetSpent:
+            self._run.end(Cost())
+            raise
+
+    def end(self, cost: Cost) -> None:
+        super().end(cost)
+        self._run.end(cost)
+
+    def has_room(self, calls: int) -> bool:
+        return super().has_room(calls) and self._run.has_room(calls)
+
     def check(self) -> None:
         """Raises BudgetSpent, marked `of_the_run` when the run's limit is the one that is reached."""
         check_run(self._run)
@@ -31,8 +48,15 @@ class ItemBudget(Budget):
 
 def check_run(run: Budget) -> None:
     """Raises BudgetSpent that ends the whole run."""
-    try:
+    with _of_the_run():
         run.check()
+
+
+@contextmanager
+def _of_the_run() -> Iterator[None]:
+    """Marks a BudgetSpent as the run's."""
+    try:
+        yield
     except BudgetSpent as error:
         error.__dict__["of_the_run"] = True
         raise
