@@ -89,3 +89,16 @@ def test_what_to_do_must_be_clear(tmp_path: Path) -> None:
     make_pictures(tmp_path / "in", 1)
     result = CliRunner().invoke(main, ["batch", str(tmp_path / "in")])
     assert result.exit_code != 0 and "--do" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--workers=-3", "--in-flight=-1", "--max-calls=-1", "--max-calls=0", "--max-seconds=0", "--max-usd=nan",
+     "--item-calls=0", "--per-minute=0", "--wait=-1"],
+)  # fmt: skip
+def test_numbers_that_make_no_sense_are_refused(tmp_path: Path, option: str) -> None:
+    make_pictures(tmp_path / "in", 1)
+    result = CliRunner().invoke(main, ["batch", str(tmp_path / "in"), "--phrase", "cat", "--dry-run", option])
+    name = option.partition("=")[0]
+    said = f"{result.output} {result.exception}"
+    assert result.exit_code != 0 and (name in said or f"runs.{name[2:].replace('-', '_')}" in said)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from maskwright.runs.jobs import Rows
 
 KINDS = ("find", "segment", "sculpt", "cut", "parts", "lift")
-_CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd", "item_calls", "item_usd")
+_CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd", "item_calls", "item_usd",
+            "workers", "in_flight", "max_seconds")  # fmt: skip
 
 
 @click.command("batch")
@@ -32,7 +33,7 @@ _CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd
 @click.option("--vlm", help="A vision-language model's name; implies find.mode=loop+vlm.")
 @click.option("--on", "where", type=click.Choice(["local", "ray"]), default="local", help="Where to work.")
 @click.option("--address", help="A Ray cluster's address (auto: the one this machine belongs to).")
-@click.option("--gpus", type=float, default=0.0, help="Share of a GPU for each Ray actor.")
+@click.option("--gpus", type=click.FloatRange(min=0), default=0.0, help="Share of a GPU for each Ray actor.")
 @click.option("--max-calls", type=int, help="Most questions in all.")
 @click.option("--max-tokens", type=int, help="Most tokens in all.")
 @click.option("--max-usd", type=float, help="Most money in all.")
@@ -43,7 +44,9 @@ _CONDUCT = ("strict", "cache", "per_minute", "max_calls", "max_tokens", "max_usd
 @click.option("--cache", type=click.Path(dir_okay=False), help="Answers shared by runs (a SQLite file).")
 @click.option("--replay", type=click.Path(file_okay=False), help="Take every answer from this run's record.")
 @click.option("--strict", is_flag=True, default=None, help="A fallback is a failure.")
-@click.option("--wait", "wait_s", type=float, default=0.0, help="Seconds to wait for a run folder in use.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait for a run folder in use."
+)
 @click.option("--dry-run", is_flag=True, help="List what would be done, with estimates.")
 @settings_options
 @json_option
@@ -91,7 +94,7 @@ def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> B
     """The batch that the options describe."""
     from maskwright.assemble.batching import asks, make_spec
     from maskwright.config.runs import RunsSettings
-    from maskwright.config.settings import merge, resolve
+    from maskwright.config.settings import merge, resolve, with_overrides
     from maskwright.errors import BadSettings
     from maskwright.plumbing.store import is_url
     from maskwright.runs.batch import Batch, place_of
@@ -104,28 +107,27 @@ def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> B
         if values["find"]["mode"] not in ("loop+vlm", "loop+text"):
             values["find"]["mode"] = "loop+vlm"
         settings = resolve(values, preset=settings.preset, environment={})
-    runs = settings.section(RunsSettings)
-    given = {name: options[name] for name in _CONDUCT if options[name] is not None}
+    runs = with_overrides(settings.section(RunsSettings), {name: options[name] for name in _CONDUCT})
     out, url = place_of(options["out"] or Path(f"{Path(source).stem or 'batch'}-run"))
-    conduct = {**runs.model_dump(), **given}
+    conduct = runs.model_dump()
     if is_url(options["replay"]):
         raise BadSettings("--replay takes a run folder on this machine.", "Copy the run folder here first.")
     replay = None if options["replay"] is None else str(Path(options["replay"]).absolute())
     conduct |= {"record": str(out.absolute()), "replay": replay}
     spec = make_spec(kind, settings, conduct)
-    return Batch(out, spec, rows, conduct_of(runs, options, asking=asks(spec)), options["wait_s"], url)
+    return Batch(out, spec, rows, conduct_of(runs, asking=asks(spec)), options["wait_s"], url)
 
 
-def conduct_of(runs: Any, options: dict[str, Any], *, asking: bool) -> Any:
+def conduct_of(runs: Any, *, asking: bool) -> Any:
     """How many processes and items at once."""
     from maskwright.runs.pool import Conduct
 
     return Conduct.suited(
         asking=asking,
-        workers=options["workers"] or runs.workers,
-        in_flight=options["in_flight"] or runs.in_flight,
+        workers=runs.workers,
+        in_flight=runs.in_flight,
         tries=runs.tries,
-        max_seconds=options["max_seconds"] or runs.max_seconds,
+        max_seconds=runs.max_seconds,
     )
 
 

@@ -63,7 +63,9 @@ def erase() -> None:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Clips at once.")
 @click.option("--on", "where", type=click.Choice(["local", "ray"]), default="local", help="Where to work.")
 @click.option("--address", help="A Ray cluster's address (auto: the one this machine belongs to).")
-@click.option("--gpus", type=float, default=0.0, help="Share of a GPU for each Ray task that runs models.")
+@click.option(
+    "--gpus", type=click.FloatRange(min=0), default=0.0, help="Share of a GPU for each Ray task that runs models."
+)
 @click.option("--dilate", type=int, help="Grow the mask by so many pixels.")
 @click.option("--union", type=int, help="Join each mask with those of so many frames around it.")
 @click.option("--feather", type=int, help="Fade the fill over so many pixels.")

@@ -66,7 +66,7 @@ def show(folder: str | Path, as_json: bool) -> None:
 
 @runs.command("resume")
 @_folder
-@click.option("--workers", type=int, help="Processes, instead of as before.")
+@click.option("--workers", type=click.IntRange(0, 256), help="Processes, instead of as before.")
 @json_option
 def resume(folder: str | Path, workers: int | None, as_json: bool) -> None:
     """Does what is not finished in a batch's run folder."""
