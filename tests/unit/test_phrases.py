@@ -358,6 +358,8 @@ def test_any_order_of_characters_is_read(text: str) -> None:
 SLIPS = [
     ("the secoond appple from the lefft", "the second apple from the left"),
     ("teh rde bus", "the red bus"),
+    ("the bleu car", "the blue car"),
+    ("the gass of water", "the glass of water"),
     ("the wmoan in the blakc jaket", "the woman in the black jacket"),
     ("the aple behnd the umbrela", "the apple behind the umbrella"),
     ("the cup to the lft of the stra", "the cup to the left of the star"),
