@@ -15,6 +15,7 @@ FILES = sorted(p for p in ROOT.rglob("*.py") if "workers" not in p.relative_to(R
 LEAVES = {"errors", "values"}
 LOWER = LEAVES | {"ports", "plumbing", "media", "config"}
 ARROWS: dict[str, set[str]] = {
+    "__main__": {"cli"},
     "errors": set(),
     "values": {"errors"},
     "ports": LEAVES,

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -295,6 +296,31 @@ def test_nonsense_is_refused_and_changes_nothing(desk: Desk, disc: tuple[Image, 
         act(desk, session)
     assert session.board == Board()
     assert session.picture == disc[0]
+
+
+def test_words_for_several_put_each_on_the_list(desk: Desk, disc: tuple[Image, Mask]) -> None:
+    session, (picture, mask) = desk.open(), disc
+    desk.open_picture(session, picture)
+    half = mask.array.copy()
+    half[:, : picture.width // 2] = False
+    masks, scores = (mask, Mask(half)), (0.9, 0.4)
+
+    class Found:
+        def find(self, image: Image, phrase: str, cancel: Any = None) -> Any:
+            many = phrase.startswith("all")
+            return SimpleNamespace(masks=masks[: 1 + many], scores=scores[: 1 + many])
+
+    desk._finder = cast("Any", Found())
+    desk.change(session, lambda b, p: marking.add_thing(b, "mine"))
+    desk.words(session, "all discs")
+    assert [(t.name, t.mask, t.score) for t in session.board.things] == [
+        ("object 1", None, None), ("mine", mask, 0.9), ("object 3", Mask(half), 0.4)
+    ]  # fmt: skip
+    assert session.board.active == 1
+    desk.undo(session)
+    assert [t.mask for t in session.board.things] == [None, None]
+    desk.words(session, "the disc")
+    assert [t.mask for t in session.board.things] == [None, mask]
 
 
 def test_brush_wand_box_things_and_alternatives(desk: Desk, disc: tuple[Image, Mask]) -> None:

@@ -95,6 +95,8 @@ def test_stacks_of_different_sizes_are_refused() -> None:
     with pytest.raises(BadMask):
         MaskStack.of(np.zeros((1, 2, 3), bool)).iou(MaskStack.of(np.zeros((1, 3, 2), bool)))
     assert len(MaskStack.of([], size=(4, 3))) == 0
+    with pytest.raises(BadMask):
+        MaskStack.of(Mask(np.zeros(shape, bool)) for shape in ((2, 12), (3, 8)))
 
 
 @given(bools)

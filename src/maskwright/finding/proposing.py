@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskwright.config.find import FindSettings
 from maskwright.ports import Proposer
-from maskwright.values import Box, Embedding, Image, MaskStack, Proposals, Window
+from maskwright.values import Box, Embedding, Image, Mask, MaskStack, Proposals, Window
 
 Bools = NDArray[np.bool_]
 
@@ -58,6 +58,8 @@ def _join(found: Sequence[Proposals], size: tuple[int, int]) -> Proposals:
     some = [p for p in found if len(p)]
     if not some:
         return Proposals(np.zeros((0, size[1], size[0]), dtype=np.bool_), np.zeros(0, dtype=np.float32), ())
+    if len(some) == 1:
+        return some[0]
     sources = tuple(source for p in some for source in p.sources)
     return Proposals(np.concatenate([p.masks for p in some]), np.concatenate([p.scores for p in some]), sources)
 
@@ -78,7 +80,7 @@ def _tidy(found: Proposals, settings: FindSettings) -> Proposals:
     if not len(found):
         return found
     order = np.argsort(-found.scores, kind="stable")
-    stack = MaskStack.of(np.stack([without_specks(found.masks[i]) for i in order]))
+    stack = MaskStack.of(Mask(without_specks(found.masks[i])) for i in order)
     share = stack.areas / (stack.height * stack.width)
     fits = np.flatnonzero((share >= settings.min_area_share) & (share <= settings.max_area_share))
     sized = MaskStack(stack.packed[fits], stack.height, stack.width)

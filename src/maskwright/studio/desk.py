@@ -199,13 +199,15 @@ class Desk:
         return self.take(session, open_mask(source, limits=self.limits), "imported")
 
     def words(self, session: Session, phrase: str) -> FindResult:
-        """Finds what a phrase names; the mask becomes the active thing's when there is one."""
+        """Finds what a phrase names; the mask becomes the active thing's when there is one, and of several each other
+        one a new thing."""
         picture = session.need_picture()
         with self.working(session, "find"):
             found = self.finder.find(picture, phrase, cancel=session.cancel)
         spent = session.extras["cost_last_s"]
-        if found.mask is not None:
-            self.take(session, found.mask, f"words: {phrase[:40]}", found.score)
+        if found.masks:
+            act = f"words: {phrase[:40]}"
+            self.change(session, lambda b, p: marking.take_masks(b, found.masks, found.scores, act))
         session.extras["cost_last_s"] = spent
         return found
 

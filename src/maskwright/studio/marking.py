@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +64,16 @@ def prior_of(mask: Mask) -> NDArray[np.float32]:
 def take_mask(board: Board, mask: Mask, act: str, *, score: float | None = None) -> Board:
     """A whole mask for the active thing, from words, a file, the overview, the wand or a loop; clicks start anew."""
     return board.change(act, start=mask, mask=mask, score=score, points=(), labels=(), box=None, others=())
+
+
+def take_masks(board: Board, masks: Sequence[Mask], scores: Sequence[float], act: str) -> Board:
+    """The first for the active thing, each other one as a thing of its own."""
+    taken = take_mask(board, masks[0], act, score=scores[0])
+    more = tuple(
+        Thing(f"object {number}", start=mask, mask=mask, score=score)
+        for number, (mask, score) in enumerate(zip(masks[1:], scores[1:], strict=True), len(board.things) + 1)
+    )
+    return Board((*taken.things, *more), taken.active, act)
 
 
 def paint(board: Board, picture: Image, strokes: Mask, *, add: bool) -> Board:

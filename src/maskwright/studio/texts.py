@@ -91,6 +91,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "status_opened": ("{w}x{h}. Click the thing, or name it.", "{w}x{h}。点击目标，或用文字描述。"),
     "status_marked": ("{name}: {area} px, quality {score}", "{name}：{area} 像素，质量 {score}"),
     "status_none": ("There is no “{phrase}” here, as far as I can see ({reason}).", "没有找到“{phrase}”（{reason}）。"),
+    "status_several": ("{n} objects; each is in the list.", "找到 {n} 个物体，已逐一列出。"),
     "status_box": ("Now click the opposite corner.", "请点击对角。"),
     "status_everything": ("{n} regions. Click one to take it.", "共 {n} 个区域，点击选取。"),
     "status_spent": ("{s} s", "{s} 秒"),

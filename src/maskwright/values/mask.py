@@ -122,12 +122,14 @@ class MaskStack:
     def of(cls, masks: NDArray[np.bool_] | Iterable[Mask], size: tuple[int, int] | None = None) -> MaskStack:
         """A stack from (N, H, W) bool or Masks; `size` (width, height) is needed when there are none."""
         if not isinstance(masks, np.ndarray):
-            items = [mask.array for mask in masks]
-            if items:
-                masks = np.stack(items)
-            else:
-                width, height = size or (0, 0)
-                masks = np.zeros((0, height, width), dtype=np.bool_)
+            rows = []
+            for mask in masks:
+                size = size or mask.size
+                mask.check_size(size)
+                rows.append(np.packbits(mask.array))
+            width, height = size or (0, 0)
+            none = np.zeros((0, -(-width * height // 8)), dtype=np.uint8)
+            return cls(np.stack(rows) if rows else none, height, width)
         n, height, width = masks.shape
         return cls(np.packbits(masks.reshape(n, height * width), axis=1), height, width)
 
@@ -144,7 +146,7 @@ class MaskStack:
     def unpack(self) -> Bools:
         """(N, H, W) bool."""
         bits = np.unpackbits(self.packed, axis=1, count=self.height * self.width)
-        return bits.astype(np.bool_).reshape(len(self), self.height, self.width)
+        return bits.view(np.bool_).reshape(len(self), self.height, self.width)
 
     @cached_property
     def areas(self) -> NDArray[np.int64]:

@@ -17,6 +17,9 @@ from maskwright.values import Embedding, Image, Prompt, Proposals
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
+TREE = np.float32(2)
+"""Logit inside a region of the merge tree."""
+
 
 @dataclass(frozen=True)
 class LiteOptions:
@@ -64,11 +67,11 @@ class LiteProposer:
         shape = (logits.shape[1], logits.shape[2])
         regions, lasting = tree_regions(tree, shape, self.options.least_share)
         pool = joined(network, Pool(regions, lasting, ("merge tree",) * len(lasting)))
-        pool_logits = np.concatenate([logits, np.where(regions, 2.0, -2.0).astype(np.float32)])
         kept = distinct(pool, self.options)
-        pool, pool_logits = pool.take(kept), pool_logits[kept]
+        pool = pool.take(kept)
         masks = np.empty((len(kept), image.height, image.width), dtype=np.bool_)
-        for out, low in zip(masks, pool_logits):
+        for out, i in zip(masks, kept):
+            low = logits[i] if i < len(logits) else np.where(regions[i - len(logits)], TREE, -TREE)
             out[:] = cv2.resize(low, image.size, interpolation=cv2.INTER_LINEAR) > 0
         return Proposals(masks, pool.scores, pool.sources)
 

@@ -90,7 +90,9 @@ class SegmentActs:
     def search(self, session: Session, language: str, phrase: str, view: str) -> tuple[Any, ...]:
         found = self.desk.words(session, phrase)
         session.extras["trace"] = found.trace
-        if found.mask is not None:
+        if len(found.masks) > 1:
+            return self.show(session, language, view, say(language, "status_several", n=len(found.masks)))
+        if found.masks:
             return self.show(session, language, view)
         note = say(language, "status_none", phrase=phrase[:60], reason=told_line(found.reason, language))
         return self.show(session, language, view, note)
