@@ -92,6 +92,13 @@ def test_what_is_not_there_is_not_found(scene: tuple[Image, dict[str, Mask]]) ->
     assert (found.mask, found.masks, found.abstained, found.reason) == (None, (), True, "nothing fits")
 
 
+def test_a_place_beyond_the_last_is_refused_and_says_why(scene: tuple[Image, dict[str, Mask]]) -> None:
+    usual = {**FAKES, "tau_none": 0.5}
+    found = mw.find(scene[0], "the fourth circle from the left", mode="one-shot", **usual)
+    assert (found.mask, found.abstained, found.reason) == (None, True, "there are not so many")
+    assert mw.find(scene[0], "the third circle from the left", mode="one-shot", **usual).mask is not None
+
+
 def test_as_many_as_are_said(scene: tuple[Image, dict[str, Mask]]) -> None:
     image, masks = scene
     for phrase, colours in (

@@ -66,6 +66,24 @@ def test_the_best_region(text: str, right: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("the fourth box from the left", None), ("the fifth box from the left", 4), ("左边第五个盒子", 4),
+        ("the fourth last box from the left", None), ("the second red box from the left", None),
+        ("the third red box from the right", 2), ("the fifth largest box", 4), ("the first six boxes", None),
+    ],
+)  # fmt: skip
+def test_a_place_beyond_the_last_of_its_kind_is_told(text: str, seen: int | None) -> None:
+    image, masks = scene_of(*ROW)
+    phrase, scene = parse(text), look(image, masks)
+    nouns = {query: np.full(len(masks), 0.8, np.float32) for query in phrase.queries}
+    scores = score_attributes(scene, phrase, nouns)
+    assert scores.too_few == seen
+    found = combine(phrase, ranking_of([0.8] * len(masks), len(phrase.queries)), scores)
+    assert (found.none > 0.5) == (seen is not None) and found.trace.get("only") == seen
+
+
+@pytest.mark.parametrize(
     ("text", "right"),
     [("the smallest box", 2), ("the leftmost box", 0), ("the second box from the left", 1)],
 )

@@ -274,7 +274,8 @@ def _round(
 ) -> FindRound:
     chosen, scores = _chosen(standing, turn, settings, is_last=stop is not None)
     if stop is not None and not chosen and not turn.nones:
-        stop = "nothing fits" if len(standing.pool) else "nothing was proposed"
+        stop = "there are not so many" if "only" in standing.fit.parsed else "nothing fits"
+        stop = stop if len(standing.pool) else "nothing was proposed"
     found = [standing.pool.masks[i] for i in chosen]
     if stop is not None and settings.redraw:
         with meter.stage("redraw"):

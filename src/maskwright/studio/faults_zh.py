@@ -306,6 +306,7 @@ _WORK = {
 }  # fmt: skip
 REASONS: Mapping[str, str] = {
     "nothing fits": "没有合适的区域",
+    "there are not so many": "没有那么多个",
     "nothing was proposed": "没有候选区域",
     "max-iter": "已达最多轮数",
     "picked": "已选定",

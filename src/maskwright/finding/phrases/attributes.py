@@ -28,11 +28,12 @@ ZONES = {
 class AttributeScores:
     """log_chances (K,): the sum over attributes of the log chance that a region fits each; `each` maps a label of
     the attribute to its chances (K,), for the trace; `groups` has the log chances (K,) of looks, places and relations
-    apart, where such were said."""
+    apart, where such were said; `too_few` is how many of its kind were seen, where the phrase counts further."""
 
     log_chances: Floats
     each: Mapping[str, Floats] = field(default_factory=dict)
     groups: Mapping[str, Floats] = field(default_factory=dict)
+    too_few: int | None = None
 
     def to_json(self, index: int) -> dict[str, float]:
         """The chances of one region, by attribute."""
@@ -56,11 +57,13 @@ def score_attributes(
         for relation in phrase.relations
     }
     found: dict[str, Floats] = {}
-    _places(scene, phrase, _group(kind, {**looks, **relations}), found)
+    group = _group(kind, {**looks, **relations})
+    _places(scene, phrase, group, found)
+    too_few = None if phrase.ordinal is None else places.too_few(scene, phrase.ordinal, group)
     each = {**looks, **relations, **found}
     named = {"looks": looks, "places": found, "relations": relations}
     groups = {name: _logs(scene, chances) for name, chances in named.items() if chances}
-    return AttributeScores(_logs(scene, each), each, groups)
+    return AttributeScores(_logs(scene, each), each, groups, too_few)
 
 
 def _logs(scene: Scene, each: Mapping[str, Floats]) -> Floats:

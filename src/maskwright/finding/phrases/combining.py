@@ -25,7 +25,8 @@ LEAST = 0.01
 UNKNOWN_WEIGHT = 0.15
 """How much of the noun's say is left when nobody knows the noun."""
 UNKNOWN_NONE = 0.6
-"""Chance of none at least, for such a phrase: it can be pointed at, never be sure of."""
+"""Chance of none at least, for such a phrase and for a place beyond the last of its kind: it can be pointed at, never
+be sure of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores, worth
     sums = whole_sums(logs, ranking.wholes)
     drawn = ranking.drawn is not None and bool(ranking.drawn[int(np.argmax(sums))])
     none = none_chance(signs(head, attributes, sums), drawn)
-    none = none if known else max(none, UNKNOWN_NONE)
+    none = none if known and attributes.too_few is None else max(none, UNKNOWN_NONE)
     if worth is not None:
         logs = logs + np.log(worth.astype(np.float64))
     best = int(np.argmax(logs))
@@ -73,6 +74,8 @@ def combine(phrase: Phrase, ranking: Ranking, attributes: AttributeScores, worth
         "phrase": phrase.to_json(), "known": known, "nouns": list(phrase.queries), "none": round(none, 3),
         "best": shown,
     }  # fmt: skip
+    if attributes.too_few is not None:
+        trace["only"] = attributes.too_few
     return Posterior(chances, none, known, trace)
 
 

@@ -11,6 +11,8 @@ from maskwright.finding.phrases.phrase import Ordinal
 from maskwright.finding.phrases.scene import Scene
 
 Floats = NDArray[np.float32]
+DOUBTFUL = 0.2
+"""Share of the surest one's chance from which on a region may be one of its kind."""
 SAME = 0.6
 """Share of the smaller of two regions inside the other from which on they count as one thing."""
 
@@ -71,6 +73,12 @@ def distinct(scene: Scene, group: Floats, share: float = 0.3) -> list[int]:
         if all(max(scene.overlap[k, j], scene.overlap[j, k]) < SAME for j in kept):
             kept.append(k)
     return kept
+
+
+def too_few(scene: Scene, ordinal: Ordinal, group: Floats) -> int | None:
+    """How many of its kind there are, the doubtful ones too, when an ordinal counts further than that."""
+    seen = len(distinct(scene, group, DOUBTFUL))
+    return seen if seen < abs(ordinal.rank) else None
 
 
 def _along(scene: Scene, side: str) -> Floats:
