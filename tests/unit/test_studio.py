@@ -298,6 +298,34 @@ def test_nonsense_is_refused_and_changes_nothing(desk: Desk, disc: tuple[Image, 
     assert session.picture == disc[0]
 
 
+def test_quick_clicks_wait_for_each_other_and_none_is_lost(desk: Desk, disc: tuple[Image, Mask]) -> None:
+    session = desk.open()
+    desk.open_picture(session, disc[0])
+    spots = [(20.0 + n, 30.0) for n in range(6)]
+    found = _together([lambda at=at: desk.click(session, at) for at in spots])
+    assert not [f for f in found if isinstance(f, Exception)]
+    assert sorted(session.board.thing.points) == spots
+
+
+def test_an_act_about_the_picture_before_changes_nothing(
+    desk: Desk, disc: tuple[Image, Mask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = desk.open()
+    desk.open_picture(session, disc[0])
+    small = Image(np.ascontiguousarray(disc[0].pixels[:20, :30]))
+    click = marking.click
+
+    def slow(*given: Any, **more: Any) -> Board:
+        board = click(*given, **more)
+        desk.open_picture(session, small)
+        return board
+
+    monkeypatch.setattr(marking, "click", slow)
+    with pytest.raises(InputError, match="another picture was opened meanwhile"):
+        desk.click(session, (25, 30))
+    assert (session.picture, session.board) == (small, Board())
+
+
 def test_words_for_several_put_each_on_the_list(desk: Desk, disc: tuple[Image, Mask]) -> None:
     session, (picture, mask) = desk.open(), disc
     desk.open_picture(session, picture)

@@ -22,7 +22,7 @@ from maskwright.media.limits import Limits
 from maskwright.plumbing.files import cache_folder, storage_errors
 from maskwright.plumbing.log import get_log
 from maskwright.studio import marking
-from maskwright.studio.boards import Board
+from maskwright.studio.boards import Board, History
 from maskwright.studio.broker import Broker, device_mib, empty_device
 from maskwright.studio.jobs import Jobs
 from maskwright.studio.keeping import restore, save
@@ -164,13 +164,17 @@ class Desk:
     def segmenter(self) -> Any:
         return self.models.get("segmenter")
 
-    def change(self, session: Session, make: Callable[[Board, Image], Board]) -> Board:
-        """Applies one act to the board and remembers it for undo. The session's lock is not held while models work."""
-        picture = session.need_picture()
-        with self.working(session, "mark"):
-            board = make(session.board, picture)
-        session.push(board, self.rules.history)
-        save(session)
+    def change(self, session: Session, make: Callable[[Board, Image], Board], history: History | None = None) -> Board:
+        """Applies one act to the board and remembers it for undo; raises InputError when another picture than that of
+        `history` (None: the one there is) was opened by then. Quick clicks wait for each other, or one would be lost;
+        the session's lock is not held while models work."""
+        history = history or session.history
+        with session.turn:
+            picture = session.need_picture()
+            with self.working(session, "mark"):
+                board = make(session.board, picture)
+            session.push(board, self.rules.history, history)
+            save(session)
         return board
 
     # -- acts
@@ -201,13 +205,13 @@ class Desk:
     def words(self, session: Session, phrase: str) -> FindResult:
         """Finds what a phrase names; the mask becomes the active thing's when there is one, and of several each other
         one a new thing."""
-        picture = session.need_picture()
+        picture, history = session.need_picture(), session.history
         with self.working(session, "find"):
             found = self.finder.find(picture, phrase, cancel=session.cancel)
         spent = session.extras["cost_last_s"]
         if found.masks:
             act = f"words: {phrase[:40]}"
-            self.change(session, lambda b, p: marking.take_masks(b, found.masks, found.scores, act))
+            self.change(session, lambda b, p: marking.take_masks(b, found.masks, found.scores, act), history)
         session.extras["cost_last_s"] = spent
         return found
 

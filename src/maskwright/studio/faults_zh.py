@@ -136,6 +136,8 @@ _VALUES = {
     "Say it in at most {}; a few words work best.": "请不要超过 {} 个字符；几个词效果最好。",
     "the segmenter finds nothing in the box.": "框里没有分割出任何东西。",
     "Give a mask to start from, or another box.": "请先给出蒙版，或换一个框。",
+    "another picture was opened meanwhile.": "其间打开了另一张图片。",
+    "Do it again on this one.": "请在这张图片上重做。",
     "the trace is of another picture or task.": "这份记录属于另一张图片或任务。",
     "Resume with the picture it was made from.": "请用当时的图片继续。",
     "the run has no answer yet.": "这次运行还没有结果。",

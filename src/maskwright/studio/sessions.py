@@ -47,6 +47,8 @@ class Session:
     touched: float = field(default_factory=time.monotonic)
     cancel: Cancel = field(default_factory=Cancel)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the act that makes the next board."""
     acts: int = 0
     """Acts that go on now."""
 
@@ -85,9 +87,12 @@ class Session:
             self.picture, self.history = picture, History()
             self.extras = {k: v for k, v in self.extras.items() if k.startswith(("clip", "cost"))}
 
-    def push(self, board: Board, limit: int) -> None:
-        """A new step; what was undone is dropped, and the oldest beyond `limit`."""
+    def push(self, board: Board, limit: int, history: History | None = None) -> None:
+        """A new step; what was undone is dropped, and the oldest beyond `limit`. Raises InputError when it belongs to
+        another history than there is: another picture was opened meanwhile."""
         with self.lock:
+            if history is not None and history is not self.history:
+                raise InputError("another picture was opened meanwhile.", "Do it again on this one.")
             self.history.push(board, limit)
 
     def step(self, by: int) -> None:
