@@ -14,6 +14,7 @@ import pytest
 
 from maskwright.config.settings import Settings
 from maskwright.errors import BadImage, BadMask, Busy, Cancelled, InputError
+from maskwright.media.images import save_image
 from maskwright.models.segmenters.fake import FakeSegmenter
 from maskwright.studio import marking
 from maskwright.studio.boards import Board
@@ -220,14 +221,32 @@ def test_a_session_survives_a_restart(tmp_path: Path, fake_settings: Settings, d
     after.close()
 
 
-def test_a_damaged_session_is_replaced_by_a_new_one(
+def test_marks_of_the_picture_before_are_not_restored(
     tmp_path: Path, fake_settings: Settings, disc: tuple[Image, Mask]
+) -> None:
+    """The studio ended between the new picture and the board that belongs to it."""
+    before = Desk(fake_settings, root=tmp_path)
+    session = before.open()
+    before.open_picture(session, disc[0])
+    before.click(session, (50, 45))
+    before.close()
+    save_image(tmp_path / session.id / "picture.png", Image(np.zeros((9, 7, 3), np.uint8)))
+    after = Desk(fake_settings, root=tmp_path)
+    again = after.open(session.id)
+    assert again.picture is not None and again.picture.size == (7, 9)
+    assert again.board.things == Board().things
+    after.close()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"things": [], "active": 0}', '{"things": [{}], "active": "x"}'])
+def test_a_damaged_session_is_replaced_by_a_new_one(
+    tmp_path: Path, fake_settings: Settings, disc: tuple[Image, Mask], text: str
 ) -> None:
     before = Desk(fake_settings, root=tmp_path)
     session = before.open()
     before.open_picture(session, disc[0])
     before.close()
-    (tmp_path / session.id / "session.json").write_text("{")
+    (tmp_path / session.id / "session.json").write_text(text)
     after = Desk(fake_settings, root=tmp_path)
     assert after.open(session.id).id != session.id
     after.close()

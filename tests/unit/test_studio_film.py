@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskwright.errors import InputError
+from maskwright.errors import BadVideo, InputError
 from maskwright.media.writing import write_clip
 from maskwright.studio import filming
 from maskwright.studio.desk import Desk
 from maskwright.studio.filming import click_frame, draw_frame, erase_film, open_film, track
 from maskwright.studio.jobs import Job
-from maskwright.values import Image, Mask
+from maskwright.values import Image, Mask, Prompt
 
 FRAMES, WIDTH, HEIGHT = 32, 960, 540
 UNPACKED = FRAMES * WIDTH * HEIGHT
@@ -101,6 +102,55 @@ def test_erasing_unpacks_the_masks_one_by_one(
     *found_areas, peak = areas
     assert found_areas == [_disc(i).area for i in range(FRAMES - 1)] + [0]
     assert peak < 10 * WIDTH * HEIGHT, "a few masks at a time"
+
+
+def test_clicks_mend_what_was_tracked_or_named_but_not_what_lies_elsewhere(
+    desk: Desk, film: tuple[Any, filming.Film], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = film[0]
+    _over(track(desk, session))
+    asked: list[Prompt] = []
+
+    class Segmenter:
+        def encode(self, image: Image) -> Image:
+            return image
+
+        def predict(self, image: Image, prompts: Sequence[Prompt]) -> Any:
+            asked.extend(prompts)
+            return [SimpleNamespace(masks=[np.ones((image.height, image.width), np.bool_)])]
+
+    monkeypatch.setattr(desk.models, "get", lambda kind: Segmenter())
+    click_frame(desk, session, 1, (200, 200), inside=False)
+    click_frame(desk, session, 1, (210, 270), inside=True)
+    assert [len(p.points) for p in asked] == [1, 2]
+    assert all(p.logits is not None and (p.logits > 0).sum() == (asked[0].logits > 0).sum() for p in asked)
+    click_frame(desk, session, 2, (WIDTH - 5, 5), inside=True)  # far away: the tracker had lost it
+    assert asked[-1].logits is None
+    click_frame(desk, session, 2, (WIDTH - 9, 5), inside=True)
+    assert asked[-1].logits is None and len(asked[-1].points) == 2
+    with pytest.raises(InputError, match="something to take from"):
+        click_frame(desk, session, FRAMES - 1, (5, 5), inside=False)
+
+
+def test_another_clip_leaves_the_one_that_is_worked_on_and_a_bad_one_changes_nothing(
+    desk: Desk, film: tuple[Any, filming.Film], tmp_path: Path
+) -> None:
+    session, first = film
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no clip")
+    with pytest.raises(BadVideo):
+        open_film(desk, session, bad)
+    assert first.path.exists() and filming.need_film(session) is first
+    go = threading.Event()
+    job = desk.jobs.start("wait", session.id, session.folder, lambda job: {"done": go.wait(30)})
+    second = open_film(desk, session, tmp_path / "clip.mp4")
+    assert first.path.exists() and second.path.exists() and len(first.clip.frames[1]) == HEIGHT
+    go.set()
+    _over(job)
+    third = open_film(desk, session, tmp_path / "clip.mp4")
+    assert [path.exists() for path in (first.path, second.path, third.path)] == [False, False, True]
+    session.extras.clear()
+    assert filming.need_film(session).path == third.path
 
 
 def test_a_click_outside_the_clip_says_so(desk: Desk, film: tuple[Any, filming.Film]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -54,7 +55,8 @@ def clip_routes(routes: APIRouter, desk: Desk) -> None:
         """Puts a clip on the desk."""
         session = desk.need(sid)
         suffix = Path(file.filename or "").suffix.lower()
-        with tempfile.NamedTemporaryFile(suffix=suffix if suffix.isascii() else "") as kept:
+        plain = re.fullmatch(r"\.[a-z0-9]{1,8}", suffix)
+        with tempfile.NamedTemporaryFile(suffix=suffix if plain else "") as kept:
             kept.write(read_upload(desk, file))
             kept.flush()
             clip = open_film(desk, session, kept.name).clip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from maskwright.errors import BadVideo, InputError
 from maskwright.media.pictures import mark, overlay
 from maskwright.media.videos import Clip, open_clip
 from maskwright.plumbing.files import storage_errors
+from maskwright.studio import marking
 from maskwright.studio.desk import Desk
 from maskwright.studio.drawing import scaled, shown_scale
 from maskwright.studio.jobs import Job
@@ -26,6 +28,10 @@ from maskwright.studio.sessions import Session
 from maskwright.values import Image, Mask, PackedMasks, Prompt
 
 Click = tuple[float, float, int]
+NEAR = 0.25
+"""A click so far from a mask's box, in shares of the box, is about that mask."""
+KEPT = "clip-*"
+"""The files of a session's clips."""
 
 
 @dataclass
@@ -35,6 +41,8 @@ class Film:
     path: Path
     clip: Clip
     clicks: dict[int, list[Click]] = field(default_factory=dict)
+    starts: PackedMasks = field(default_factory=PackedMasks)
+    """The masks that the clicks of a frame mend."""
     given: PackedMasks = field(default_factory=PackedMasks)
     masks: PackedMasks = field(default_factory=PackedMasks)
     """Packed, as those of a long HD clip would take gigabytes."""
@@ -50,17 +58,19 @@ class Film:
 
 
 def open_film(desk: Desk, session: Session, path: str | Path) -> Film:
-    """Puts a clip on the desk; raises BadVideo when it is longer than the studio allows."""
-    for old in session.folder.glob("clip.*"):
-        old.unlink()
-    kept = session.path("clip" + Path(path).suffix.lower())
+    """Puts a clip on the desk; raises BadVideo when it is longer than the studio allows. The one before stays where
+    work on it goes on."""
+    before = [] if any(not job.is_over for job in desk.jobs.of(session.id)) else [*session.folder.glob(KEPT)]
+    kept = session.path(KEPT.replace("*", secrets.token_hex(4) + Path(path).suffix.lower()))
     with storage_errors(kept):
         shutil.copyfile(path, kept)
     try:
         film = Film(kept, _allowed_clip(desk, kept))
     except BaseException:
-        kept.unlink()
+        kept.unlink(missing_ok=True)
         raise
+    for old in before:
+        old.unlink(missing_ok=True)
     session.extras["clip"] = film
     save(session)
     return film
@@ -80,37 +90,57 @@ def _allowed_clip(desk: Desk, path: Path) -> Clip:
 def need_film(session: Session) -> Film:
     """The session's clip, also after a restart (its marks are forgotten then); raises InputError when there is none."""
     film = session.extras.get("clip")
-    for kept in () if film else session.folder.glob("clip.*"):
-        film = session.extras["clip"] = Film(kept, open_clip(kept))
+    kept = [] if film else sorted(session.folder.glob(KEPT), key=lambda path: path.stat().st_mtime)
+    if kept:
+        film = session.extras["clip"] = Film(kept[-1], open_clip(kept[-1]))
     if not isinstance(film, Film):
         raise InputError("there is no clip yet.", "Upload one.")
     return film
 
 
 def click_frame(desk: Desk, session: Session, index: int, at: tuple[float, float], *, inside: bool) -> Mask:
-    """One more click on a frame; its mask is redrawn and counts as given by the visitor."""
+    """One more click on a frame; its mask is mended, or drawn anew, and counts as given by the visitor."""
     film = need_film(session)
     width, height = film.clip.size
     if not (0 <= at[0] < width and 0 <= at[1] < height and 0 <= index < len(film.clip)):
         raise InputError("that click is outside the clip.", "Click inside a frame.")
     frame = Image(np.array(film.clip.frames[index]))
-    clicks = [*film.clicks.get(index, []), (at[0], at[1], int(inside))]
-    if not any(label for _, _, label in clicks):
-        raise InputError("a click that takes away needs something to take from.", "Click the thing itself first.")
-    prompt = Prompt([(x, y) for x, y, _ in clicks], [label for _, _, label in clicks])
-    with desk.working(session, "mark"):
-        [found] = desk.segmenter.predict(desk.segmenter.encode(frame), [prompt])
-    film.clicks[index] = clicks
-    film.given[index] = film.masks[index] = Mask(found.masks[0])
+    with session.turn:
+        clicks = [*film.clicks.get(index, []), (at[0], at[1], int(inside))]
+        start = _start(film, index, at, inside=inside)
+        if start is None and not any(label for _, _, label in clicks):
+            raise InputError("a click that takes away needs something to take from.", "Click the thing itself first.")
+        earlier = None if start is None else marking.prior_of(start)
+        prompt = Prompt([(x, y) for x, y, _ in clicks], [label for _, _, label in clicks], logits=earlier)
+        with desk.working(session, "mark"):
+            [found] = desk.segmenter.predict(desk.segmenter.encode(frame), [prompt])
+        film.clicks[index] = clicks
+        if start is not None:
+            film.starts[index] = start
+        film.given[index] = film.masks[index] = Mask(found.masks[0])
     return film.masks[index]
 
 
+def _start(film: Film, index: int, at: tuple[float, float], *, inside: bool) -> Mask | None:
+    """The mask that a click on a frame mends: what words found there or the tracker drew, unless the first click adds
+    something far from it, which it was not to be."""
+    if index in film.clicks:
+        return film.starts.get(index)
+    mask = film.masks.get(index)
+    box = None if mask is None else mask.box
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box.grow(2 * NEAR)
+    return mask if not inside or (x0 <= at[0] < x1 and y0 <= at[1] < y1) else None
+
+
 def find_on_frame(desk: Desk, session: Session, index: int, phrase: str) -> Mask | None:
-    """The thing a phrase names on a frame, or None."""
+    """The thing a phrase names on a frame, or None; clicks there begin anew and mend it."""
     film = need_film(session)
     with desk.working(session, "find"):
         found = desk.finder.find(Image(np.array(film.clip.frames[index])), phrase, cancel=session.cancel)
     if found.mask is not None:
+        film.clicks.pop(index, None)
         film.given[index] = film.masks[index] = found.mask
     return found.mask
 

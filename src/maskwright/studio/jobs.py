@@ -112,7 +112,7 @@ class Jobs:
 
     def of(self, session: str) -> list[Job]:
         """A session's jobs, the newest first."""
-        return sorted((j for j in self._jobs.values() if j.session == session), key=lambda j: -j.began)
+        return sorted((j for j in list(self._jobs.values()) if j.session == session), key=lambda j: -j.began)
 
     def forget(self, session: str) -> None:
         """Stops and drops everything of a session; afterwards no record is written into its folder."""

@@ -10,7 +10,7 @@ from maskwright.media.images import open_image, save_image
 from maskwright.plumbing.files import read_json, storage_errors
 from maskwright.studio.boards import Board, Thing
 from maskwright.studio.sessions import Session
-from maskwright.values import Box, Mask
+from maskwright.values import Box, Image, Mask
 
 STATE, PICTURE = "session.json", "picture.png"
 
@@ -36,13 +36,20 @@ def restore(session: Session) -> bool:
         return False
     try:
         values = read_json(session.path(STATE))
-        things = tuple(_thing(v) for v in values["things"])
-        board = Board(things, int(values["active"]), "restored")
-        session.picture = open_image(session.path(PICTURE)) if session.path(PICTURE).exists() else None
-    except (KeyError, TypeError, IndexError) as error:
+        board = Board(tuple(_thing(v) for v in values["things"]), int(values["active"]), "restored")
+        _ = board.thing  # there is one
+        picture = open_image(session.path(PICTURE)) if session.path(PICTURE).exists() else None
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise InputError("the session's file is damaged.", "Begin a new one.") from error
-    session.history.restart(board)
+    session.picture = picture
+    session.history.restart(board if _fits(board, picture) else Board(act="restored"))
     return True
+
+
+def _fits(board: Board, picture: Image | None) -> bool:
+    """False where the marks are those of another picture: the studio ended just when this one was opened."""
+    masks = [mask for thing in board.things for mask in (thing.start, thing.mask) if mask is not None]
+    return all(picture is not None and mask.size == picture.size for mask in masks)
 
 
 def _thing_json(thing: Thing) -> dict[str, Any]:
