@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -355,19 +356,27 @@ def test_words_for_several_put_each_on_the_list(desk: Desk, disc: tuple[Image, M
     class Found:
         def find(self, image: Image, phrase: str, cancel: Any = None) -> Any:
             many = phrase.startswith("all")
-            return SimpleNamespace(masks=masks[: 1 + many], scores=scores[: 1 + many])
+            return SimpleNamespace(masks=masks[: 1 + many], scores=scores[: 1 + many], noun="disc")
 
     desk._finder = cast("Any", Found())
     desk.change(session, lambda b, p: marking.add_thing(b, "mine"))
     desk.words(session, "all discs")
     assert [(t.name, t.mask, t.score) for t in session.board.things] == [
-        ("object 1", None, None), ("mine", mask, 0.9), ("object 3", Mask(half), 0.4)
+        ("object 1", None, None), ("mine", mask, 0.9), ("disc", Mask(half), 0.4)
     ]  # fmt: skip
     assert session.board.active == 1
     desk.undo(session)
     assert [t.mask for t in session.board.things] == [None, None]
     desk.words(session, "the disc")
     assert [t.mask for t in session.board.things] == [None, mask]
+    desk.change(session, lambda b, p: marking.select_thing(b, 0))
+    desk.words(session, "all discs")
+    desk.change(session, lambda b, p: marking.add_thing(b))
+    desk.click(session, (50, 45))
+    assert [t.name for t in session.board.things] == ["disc", "mine", "disc", "object 4"]
+    coco = json.loads(hand_out(session, "coco").read_text())
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    assert [names[a["category_id"]] for a in coco["annotations"]] == ["disc", "mine", "disc", "object"]
 
 
 def test_brush_wand_box_things_and_alternatives(desk: Desk, disc: tuple[Image, Mask]) -> None:

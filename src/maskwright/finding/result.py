@@ -37,6 +37,12 @@ class FindResult:
         return self.scores[0] if self.scores else float(self.trace.rounds[-1].score or 0.0)
 
     @property
+    def noun(self) -> str:
+        """What the phrase was read to be about: in English by the common word for it, else as it was said."""
+        read = self.trace.rounds[-1].detail.get("parsed", {}).get("phrase", {})
+        return str(read.get("noun" if read.get("language") == "en" else "said") or "")
+
+    @property
     def cost(self) -> Cost:
         return self.trace.cost
 

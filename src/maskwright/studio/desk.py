@@ -210,8 +210,8 @@ class Desk:
             found = self.finder.find(picture, phrase, cancel=session.cancel)
         spent = session.extras["cost_last_s"]
         if found.masks:
-            act = f"words: {phrase[:40]}"
-            self.change(session, lambda b, p: marking.take_masks(b, found.masks, found.scores, act), history)
+            act, name = f"words: {phrase[:40]}", found.noun
+            self.change(session, lambda b, p: marking.take_masks(b, found.masks, found.scores, act, name), history)
         session.extras["cost_last_s"] = spent
         return found
 

@@ -10,7 +10,7 @@ from maskwright.media.exports import FORMS, LabelledMask, export
 from maskwright.media.images import save_image, save_mask
 from maskwright.media.pictures import cutout
 from maskwright.plumbing.files import write_json
-from maskwright.studio.marking import masks_by_name
+from maskwright.studio.marking import kind_of, masks_by_name
 from maskwright.studio.sessions import Session
 
 KINDS = ("mask", "cutout", *FORMS, "trace")
@@ -44,7 +44,10 @@ def _labels(session: Session, kind: str, folder: Path) -> Path:
     found = masks_by_name(session.board)
     if not found:
         raise InputError("nothing is marked yet.", "Click the thing, draw a box or name it.")
-    objects = [LabelledMask(name, "picture.png", mask, name) for name, mask in found.items()]
+    kinds = [kind_of(thing.name) for thing in session.board.things if thing.mask]
+    objects = [
+        LabelledMask(name, "picture.png", mask, kind) for (name, mask), kind in zip(found.items(), kinds, strict=True)
+    ]
     out = export(objects, kind, folder / _file_name(kind), overwrite=True)
     if not out.is_dir():
         return out

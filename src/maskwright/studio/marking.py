@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,8 @@ from maskwright.studio.boards import Board, Thing
 from maskwright.values import Box, Image, Mask, Prompt
 
 MOST_OTHERS = 4
+NAMELESS = "object"
+"""Things that nobody named are this and a number."""
 _PRIOR_LOGIT = 6.0
 _PRIOR_SIDE = 256
 
@@ -66,11 +69,14 @@ def take_mask(board: Board, mask: Mask, act: str, *, score: float | None = None)
     return board.change(act, start=mask, mask=mask, score=score, points=(), labels=(), box=None, others=())
 
 
-def take_masks(board: Board, masks: Sequence[Mask], scores: Sequence[float], act: str) -> Board:
-    """The first for the active thing, each other one as a thing of its own."""
+def take_masks(board: Board, masks: Sequence[Mask], scores: Sequence[float], act: str, name: str = "") -> Board:
+    """The first for the active thing, each other one as a thing of its own; a thing that nobody named takes `name`."""
+    name = clean_name(name)
     taken = take_mask(board, masks[0], act, score=scores[0])
+    if name and kind_of(board.thing.name) == NAMELESS:
+        taken = taken.change(act, name=name)
     more = tuple(
-        Thing(f"object {number}", start=mask, mask=mask, score=score)
+        Thing(name or f"{NAMELESS} {number}", start=mask, mask=mask, score=score)
         for number, (mask, score) in enumerate(zip(masks[1:], scores[1:], strict=True), len(board.things) + 1)
     )
     return Board((*taken.things, *more), taken.active, act)
@@ -110,7 +116,7 @@ def choose(board: Board, index: int) -> Board:
 
 def add_thing(board: Board, name: str = "") -> Board:
     """One more named thing, which becomes the active one."""
-    things = (*board.things, Thing(clean_name(name) or f"object {len(board.things) + 1}"))
+    things = (*board.things, Thing(clean_name(name) or f"{NAMELESS} {len(board.things) + 1}"))
     return Board(things, len(things) - 1, "new object")
 
 
@@ -137,6 +143,11 @@ def remove_thing(board: Board) -> Board:
 def clean_name(text: str) -> str:
     """A name that fits on a button and into a file: printable, at most 40 characters."""
     return "".join(c for c in text if c.isprintable()).strip()[:40]
+
+
+def kind_of(name: str) -> str:
+    """What a thing is, by its name: things that nobody named are of one kind."""
+    return NAMELESS if re.fullmatch(rf"{NAMELESS} \d+", name) else name
 
 
 def masks_by_name(board: Board) -> dict[str, Mask]:
