@@ -150,17 +150,20 @@ def kind_of(name: str) -> str:
     return NAMELESS if re.fullmatch(rf"{NAMELESS} \d+", name) else name
 
 
-def masks_by_name(board: Board) -> dict[str, Mask]:
-    """Name -> mask of everything marked; equal names are numbered."""
-    found: dict[str, Mask] = {}
+def names_of(board: Board) -> list[str]:
+    """A name of its own for each thing: equal ones are numbered."""
+    found: list[str] = []
     for thing in board.things:
-        if thing.mask is None or not thing.mask:
-            continue
         name, n = thing.name, 2
         while name in found:
             name, n = f"{thing.name} {n}", n + 1
-        found[name] = thing.mask
+        found.append(name)
     return found
+
+
+def masks_by_name(board: Board) -> dict[str, Mask]:
+    """Name -> mask of everything marked."""
+    return {name: thing.mask for name, thing in zip(names_of(board), board.things, strict=True) if thing.mask}
 
 
 def smallest_at(masks: Iterable[Any], at: tuple[float, float]) -> int | None:

@@ -45,7 +45,7 @@ class SegmentActs:
                 score = "-" if thing.score is None else f"{thing.score:.2f}"
                 note = say(language, "status_marked", name=name, area=thing.mask.area, score=score)
         others = [(thumbnail(picture, m), f"{s:.2f}") for m, s in thing.others] if picture is not None else []
-        names = [(named(t.name, language), i) for i, t in enumerate(board.things)]
+        names = [(named(name, language), i) for i, name in enumerate(marking.names_of(board))]
         things = gr.Dropdown(choices=names, value=board.active)
         text = f"<span>{_escaped(note)}</span><span class='mw-small'>{spent_text(session, language)}</span>"
         return draw(session, view), text, others, things, name, cost_text(session, language)
