@@ -17,7 +17,7 @@ from maskwright.config.settings import Settings
 from maskwright.errors import BadImage, BadMask, Busy, Cancelled, InputError
 from maskwright.media.images import save_image
 from maskwright.models.segmenters.fake import FakeSegmenter
-from maskwright.studio import marking
+from maskwright.studio import marking, shaping
 from maskwright.studio.boards import Board
 from maskwright.studio.desk import Desk
 from maskwright.studio.drawing import VIEWS, draw, numbers, overview, scaled, shown_scale, strokes_of
@@ -344,6 +344,25 @@ def test_an_act_about_the_picture_before_changes_nothing(
     with pytest.raises(InputError, match="another picture was opened meanwhile"):
         desk.click(session, (25, 30))
     assert (session.picture, session.board) == (small, Board())
+
+
+def test_parts_and_edits_of_the_picture_before_are_thrown_away(
+    desk: Desk, disc: tuple[Image, Mask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = desk.open()
+    other = Image(np.ascontiguousarray(disc[0].pixels[::-1]))
+
+    def slow(*given: Any, **more: Any) -> Any:
+        desk.open_picture(session, other)
+        return SimpleNamespace(image=disc[0], plan=None, drift=SimpleNamespace(differing_outside=0))
+
+    for name in ("parts", "edit"):
+        monkeypatch.setattr(shaping, name, slow)
+    for work in (lambda: shaping.take_apart(desk, session), lambda: shaping.make_edit(desk, session, "make it red")):
+        desk.open_picture(session, disc[0])
+        with pytest.raises(InputError, match="another picture was opened meanwhile"):
+            work()
+        assert session.picture == other
 
 
 def test_words_for_several_put_each_on_the_list(desk: Desk, disc: tuple[Image, Mask]) -> None:

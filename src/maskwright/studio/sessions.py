@@ -34,6 +34,11 @@ def newest(folder: Path) -> float:
     return max(times, default=0.0)
 
 
+def other_picture() -> InputError:
+    """What an act gets that began on a picture which is gone."""
+    return InputError("another picture was opened meanwhile.", "Do it again on this one.")
+
+
 @dataclass
 class Session:
     """One visitor. `lock` guards short changes only and is never held while a model works."""
@@ -81,6 +86,11 @@ class Session:
             raise InputError("nothing is marked yet.", "Click the thing, draw a box or name it.")
         return mask
 
+    def check_still(self, picture: Image) -> None:
+        """Raises InputError when the picture is another one by now."""
+        if self.picture is not picture:
+            raise other_picture()
+
     def show(self, picture: Image) -> None:
         """A new picture: everything about the old one is forgotten."""
         with self.lock:
@@ -92,7 +102,7 @@ class Session:
         another history than there is: another picture was opened meanwhile."""
         with self.lock:
             if history is not None and history is not self.history:
-                raise InputError("another picture was opened meanwhile.", "Do it again on this one.")
+                raise other_picture()
             self.history.push(board, limit)
 
     def step(self, by: int) -> None:

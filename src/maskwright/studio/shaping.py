@@ -90,7 +90,9 @@ def take_apart(desk: Desk, session: Session, *, complete: bool = False) -> Taken
     picture, mask = session.need_picture(), session.board.thing.mask
     with desk.working(session, "parts"):
         parser, inpainter = desk.models.get("parser"), desk.models.get("inpainter") if complete else None
-        return Taken(parts(picture, mask, parser=parser, inpainter=inpainter, complete_garments=complete))
+        taken = Taken(parts(picture, mask, parser=parser, inpainter=inpainter, complete_garments=complete))
+    session.check_still(picture)
+    return taken
 
 
 def save_parts(session: Session, taken: Taken) -> list[Path]:
@@ -136,6 +138,7 @@ def make_edit(desk: Desk, session: Session, words: str) -> Edited:
     picture, mask = session.need_picture(), session.board.thing.mask
     with desk.working(session, "edit"):
         done = edit(picture, words, mask, inpainter=desk.models.get("inpainter"))
+    session.check_still(picture)
     return Edited(done.image, done.plan.to_json() if done.plan else {}, done.drift.differing_outside)
 
 

@@ -93,7 +93,10 @@ class EditTab:
 
     def choose(self, session: Session, language: str, index: int) -> tuple[Any, ...]:
         """An earlier result becomes the one to download or to go on with."""
-        image, words, outside_px = session.extras["edits"][int(index)]
+        edits = session.extras.get("edits", [])
+        if not 0 <= int(index) < len(edits):
+            raise InputError("there is no result yet.", "Make one first.")
+        image, words, outside_px = edits[int(index)]
         session.extras["edited"] = image
         pair = (np.asarray(session.need_picture().pixels), np.asarray(image.pixels))
         return pair, f"<span>{html.escape(words)}: </span>{_drift(language, outside_px)}"
