@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from maskwright.errors import InputError
 from maskwright.studio.drawing import draw
 from maskwright.studio.page.frame import Download, Frame, T, spent_text, subject_text, with_place
 from maskwright.studio.sessions import Session
