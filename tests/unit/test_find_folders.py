@@ -59,9 +59,12 @@ def test_room_for_looks_is_made_without_losing_those_in_use(tmp_path: Path, monk
     monkeypatch.setattr(session, "MAX_PARTS", 3)
     finder = Finder(FindSettings(proposers=("fake",)), engines={"segmenter": "fake", "ranker": "fake"})
     looked = session.FindSession(open_image(picture(tmp_path / "s.png")), finder.engines, finder.settings)
+    first = looked.pool((Box(40, 0, 70, 30),), "the box", Meter())
     for x in range(12):
         places = (Box(x, 0, x + 30, 30), Box(x, 20, x + 30, 50))
         assert len(looked.pool(places, "the box", Meter()).keys) == 3
+    assert first.keys[1] not in looked._looks
+    assert len(looked.fit(first, "the box", Meter()).chances) == len(first)  # as another thread may still ask
 
 
 def test_shared_masks_are_counted_once(tmp_path: Path) -> None:

@@ -38,13 +38,15 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """All candidates of several looks, in a fixed order: masks (K, H, W) bool, their packed stack and sources."""
+    """All candidates of several looks, in a fixed order: masks (K, H, W) bool, their packed stack and sources, and
+    what the ranker made of each look."""
 
     keys: tuple[str, ...]
     masks: NDArray[np.bool_]
     stack: MaskStack
     quality: NDArray[np.float32]
     sources: tuple[str, ...]
+    regions: tuple[Embedding | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -85,7 +87,7 @@ class FindSession:
             if keys not in self._pools:
                 if len(self._pools) > MAX_PARTS:
                     self._pools = {}
-                self._pools[keys] = _merged(keys, [self._looks[k].proposals for k in keys])
+                self._pools[keys] = _merged(keys, [self._looks[k] for k in keys])
             return self._pools[keys]
 
     def _looked(self, places: tuple[Box, ...], phrase: str, meter: Meter) -> tuple[str, ...]:
@@ -175,8 +177,7 @@ class FindSession:
             if len(self._rankings) > MAX_RANKINGS:
                 self._rankings = {}
             found = []
-            for look_key in pool.keys:
-                regions = self._looks[look_key].regions
+            for look_key, regions in zip(pool.keys, pool.regions, strict=True):  # the look itself may have gone
                 key = (look_key, *nouns)
                 if regions is not None and key not in self._rankings:
                     self._rankings[key] = self.engines.ranker.rank(regions, list(nouns))
@@ -196,11 +197,12 @@ def _only_whole(looks: dict[str, Look]) -> dict[str, Look]:
     return {key: look for key, look in looks.items() if key.startswith("whole")}
 
 
-def _merged(keys: tuple[str, ...], found: list[Proposals]) -> Pool:
+def _merged(keys: tuple[str, ...], looks: list[Look]) -> Pool:
+    found = [look.proposals for look in looks]
     masks = found[0].masks if len(found) == 1 else np.concatenate([p.masks for p in found])
     quality = np.concatenate([p.scores for p in found]).astype(np.float32)
     sources = tuple(source for p in found for source in p.sources)
-    return Pool(keys, masks, MaskStack.of(masks), quality, sources)
+    return Pool(keys, masks, MaskStack.of(masks), quality, sources, tuple(look.regions for look in looks))
 
 
 def _joined(found: list[Ranking]) -> Ranking:
