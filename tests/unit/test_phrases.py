@@ -344,6 +344,30 @@ WORDS = [
 ]  # fmt: skip
 
 
+LISTS = [
+    ("dog, cat", "dog", ["cat"]), ("a dog; a cat", "dog", ["cat"]), ("cat / dog", "cat", ["dog"]),
+    ("dog or cat", "dog", ["cat"]), ("the cup, plate and fork", "cup", ["plate", "fork"]),
+    ("man and dog", "man", ["dog"]), ("dog,", "dog", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "noun", "left"), LISTS, ids=[a[0] for a in LISTS])
+def test_of_a_list_the_first_is_found_and_the_others_are_told(text: str, noun: str, left: list[str]) -> None:
+    read = parse(text)
+    assert (read.noun, list(read.unsupported)) == (noun, left)
+
+
+@pytest.mark.parametrize("text", ["car, red", "the red car", "a photo of a red car", "can you find me the red car"])
+def test_a_comma_or_a_lead_is_no_list(text: str) -> None:
+    read = parse(text)
+    assert (read.noun, read.colours, read.unsupported, read.relations) == ("car", ("red",), (), ())
+
+
+def test_what_is_a_thing() -> None:
+    read = parse("what the woman is sitting on")
+    assert (read.noun, read.relations[0].kind, read.relations[0].object.noun) == ("object", "below", "woman")
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=12))
 def test_any_order_of_words_is_read(words: list[str]) -> None:
     read = parse(" ".join(words))
