@@ -27,7 +27,18 @@ import goals
 from writing import ALONE, HERE, PAGES, is_current
 
 NEEDS_DATA = ("clicks", "proposals", "phrases_oracle", "find", "sculpt", "erase", "shape")
-PLAIN = ("startup", "embedded", "metrics", "fuzz", "batch", "models", "studio", "faults_runs", "faults_erase")
+PLAIN = (
+    "startup",
+    "embedded",
+    "metrics",
+    "several",
+    "fuzz",
+    "batch",
+    "models",
+    "studio",
+    "faults_runs",
+    "faults_erase",
+)
 TURNS = {"startup": (["--install"],), "studio": (["--soak"], [])}
 """Further words of a benchmark's command, one list a run."""
 QUICK = {"startup": [], "embedded": [], "metrics": [], "find": ["--only", "plain"]}

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 PAGES = Path(os.environ.get("BENCHMARK_PAGES", HERE.parent / "docs" / "benchmarks"))
 READERS = ("all", "goals", "beside", "writing")
 """Scripts of this folder that only read figures, or write them down."""
-ALONE = ("faults_erase", "faults_runs", "find", "fuzz", "metrics", "models", "startup")
+ALONE = ("faults_erase", "faults_runs", "find", "fuzz", "metrics", "models", "several", "startup")
 """Scripts of this folder that no other benchmark uses."""
 PAGED = ("startup", "studio")
 """Benchmarks that the studio's code can change: it is the outermost room, nothing but the command imports it."""
