@@ -92,6 +92,21 @@ def test_what_is_not_there_is_not_found(scene: tuple[Image, dict[str, Mask]]) ->
     assert (found.mask, found.masks, found.abstained, found.reason) == (None, (), True, "nothing fits")
 
 
+def test_all_things_of_a_list_are_found_and_none_twice(scene: tuple[Image, dict[str, Mask]]) -> None:
+    image, masks = scene
+    for mode in ("one-shot", "loop"):
+        found = mw.find(image, "red ball, blue ball", mode=mode, **FAKES)
+        assert [mask.iou(masks[name]) > 0.9 for mask, name in zip(found.masks, ("red", "blue"), strict=True)] == [
+            True,
+            True,
+        ]
+        assert found.noun == ""
+    assert len(mw.find(image, "red ball and red ball", mode="one-shot", **FAKES).masks) == 1
+    absent = {**FAKES, "tau_none": 0.999, "tau_conf": 1.0}
+    assert mw.find(image, "yellow ball, pink ball", mode="one-shot", **absent).abstained
+    assert mw.find(image, "the green circle", mode="one-shot", **FAKES).noun == "circle"
+
+
 def test_a_place_beyond_the_last_is_refused_and_says_why(scene: tuple[Image, dict[str, Mask]]) -> None:
     usual = {**FAKES, "tau_none": 0.5}
     found = mw.find(scene[0], "the fourth circle from the left", mode="one-shot", **usual)

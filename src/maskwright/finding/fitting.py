@@ -22,7 +22,7 @@ class Fit:
     """chances (K,) float32 0..1: that each candidate is what the phrase names, with what the others say of it (see
     `agreed`); `own` (K,) without that; `none`: that no candidate is; `parsed` is what was read in the phrase,
     JSON-able; `known` is False where its noun could not be judged; `many` where several are asked for, `count` of them
-    at most (None: all there are)."""
+    at most (None: all there are); `also` are other phrases that ask for more."""
 
     chances: NDArray[np.float32]
     own: NDArray[np.float32]
@@ -31,6 +31,7 @@ class Fit:
     known: bool = True
     many: bool = False
     count: int | None = None
+    also: tuple[str, ...] = ()
 
 
 SIZE_EXPONENT = 0.5
@@ -61,7 +62,7 @@ def fit_phrase(
 
     found = fit(scene, phrase, ranked, lambda r: worth(r.wholes, quality, scene.areas))
     chances = agreed(found.chances, overlaps())
-    return Fit(chances, found.chances, found.none, found.trace, found.known, phrase.many, phrase.count)
+    return Fit(chances, found.chances, found.none, found.trace, found.known, phrase.many, phrase.count, phrase.also)
 
 
 def worth(
@@ -96,4 +97,4 @@ def mixed(fits: list[tuple[Fit, float]]) -> Fit:
     none = sum(fit.none * weight / total for fit, weight in fits)
     first = fits[0][0]
     known = any(fit.known for fit, _ in fits)
-    return Fit(chances, own, none, first.parsed, known, first.many, first.count)
+    return Fit(chances, own, none, first.parsed, known, first.many, first.count, first.also)

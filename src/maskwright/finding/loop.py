@@ -72,6 +72,8 @@ class _Standing:
     pool: Pool
     fit: Fit
     decision: Decision
+    others: tuple[tuple[Fit, Decision], ...] = ()
+    """Of the other phrases of a list, as the first look saw them."""
 
 
 def find_rounds(session: FindSession, task: FindTask, settings: FindSettings) -> Iterator[FindRound]:
@@ -102,7 +104,11 @@ def _rank(session: FindSession, turn: _Turn, meter: Meter, settings: FindSetting
     if turn.first is not None:
         first, alike = turn.first.fit, pool.overlaps[:, : len(turn.first.pool)] >= settings.distinct_iou
         fit = replace(fit, chances=_redrawn(fit.chances, first.chances, alike), own=_redrawn(fit.own, first.own, alike))
-    return _Standing(pool, fit, decide(fit.chances, pool, settings))
+        others = turn.first.others
+    else:
+        more = [session.fit(pool, phrase, meter) for phrase in fit.also]
+        others = tuple((other, decide(other.chances, pool, settings)) for other in more)
+    return _Standing(pool, fit, decide(fit.chances, pool, settings), others)
 
 
 def _redrawn(chances: NDArray[np.float32], first: NDArray[np.float32], alike: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -304,18 +310,27 @@ def _chosen(
     standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool
 ) -> tuple[list[int], tuple[float, ...]]:
     """Indices of the answer and their scores; [] is the abstention."""
-    order, chances, own = standing.decision.order, standing.fit.chances, standing.fit.own
-    if turn.nones >= 2 or not order:
+    chances = standing.fit.chances
+    if turn.nones >= 2 or not standing.decision.order:
         return [], ()
     if turn.picks:
         return list(turn.picks), tuple(max(float(chances[i]), turn.confidence) for i in turn.picks)
     doubtful = standing.decision.conf < settings.tau_none or (turn.missed and not standing.decision.is_sure)
-    if is_last and doubtful:
-        return [], ()
-    if not (settings.all or standing.fit.many):
-        return [order[0]], (float(chances[order[0]]),)
-    found = instances(own, standing.pool, settings, None if settings.all else standing.fit.count)
-    return found, tuple(float(max(own[i], chances[i])) for i in found)
+    found = {} if is_last and doubtful else _named(standing.fit, standing.decision, standing.pool, settings)
+    pool = standing.pool
+    for fit, decision in standing.others:
+        more = _named(fit, decision, pool, settings) if decision.conf >= settings.tau_none else {}
+        same = {i for i in more if found and pool.overlaps[i, list(found)].max() >= settings.distinct_iou}
+        found |= {i: score for i, score in more.items() if i not in same}
+    return list(found), tuple(found.values())
+
+
+def _named(fit: Fit, decision: Decision, pool: Pool, settings: FindSettings) -> dict[int, float]:
+    """The best candidate, or as many as the phrase or the settings ask for, with their scores."""
+    if not (settings.all or fit.many):
+        return {decision.order[0]: float(fit.chances[decision.order[0]])}
+    found = instances(fit.own, pool, settings, None if settings.all else fit.count)
+    return {i: float(max(fit.own[i], fit.chances[i])) for i in found}
 
 
 def _detail(session: FindSession, standing: _Standing, turn: _Turn, chosen: list[int]) -> dict[str, Any]:

@@ -38,8 +38,11 @@ class FindResult:
 
     @property
     def noun(self) -> str:
-        """What the phrase was read to be about: in English by the common word for it, else as it was said."""
+        """What the phrase was read to be about: in English by the common word for it, else as it was said; "" where it
+        lists several kinds."""
         read = self.trace.rounds[-1].detail.get("parsed", {}).get("phrase", {})
+        if "also" in read:
+            return ""
         return str(read.get("noun" if read.get("language") == "en" else "said") or "")
 
     @property

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from maskwright.finding.phrases.draft import Draft, once
 from maskwright.finding.phrases.heads import ADJECTIVE_PLACES, ARTICLES, THEY, WORN, NounPhrase
-from maskwright.finding.phrases.lexicon import Lexicon, is_person, lexicon
+from maskwright.finding.phrases.lexicon import is_person, lexicon
 from maskwright.finding.phrases.phrase import Part, Phrase, Relation
 from maskwright.finding.phrases.walking import words_of
 
-LISTED = r"\s*(?:[,;/|]|\bor\b|\band\b)\s*"
-"""What stands between things of a list: "dog, cat", "cup / plate"."""
 WEARING = ("wear", "inside", "hold")
 EXCEPT = ("except", "except for", "other than", "but not")
 """What denies the thing itself: "the animals except the dog"."""
@@ -25,17 +21,7 @@ INVERSE = {
 def parse_english(text: str) -> Phrase:
     """The phrase taken apart; never raises on text."""
     tables = lexicon("en")
-    pieces = [list(words_of(piece, tables)) for piece in re.split(LISTED, text)]
-    several = len(pieces) > 1 and all(_is_thing(words, tables) for words in pieces)
-    words = [*pieces[0], *(word for piece in pieces[1:] for word in ("and", "the", *piece))]
-    return _Reader(words if several else list(words_of(text, tables)), tables).read().done(text, "en")
-
-
-def _is_thing(words: list[str], tables: Lexicon) -> bool:
-    """Whether they are a noun, an article before it or not, of what is not worn."""
-    bare = words[words[:1] in (["the"], ["a"], ["an"]) :]
-    noun, used, _ = tables.noun(bare, 0)
-    return 0 < used == len(bare) and tables.sections[noun] not in WORN
+    return _Reader(list(words_of(text, tables)), tables).read().done(text, "en")
 
 
 class _Reader(NounPhrase):

@@ -42,7 +42,8 @@ class Relation:
 class Phrase:
     """noun is the canonical English word ("" when none was said), `said` the words used; `in_lexicon` is False for a
     noun no table knows. colours, looks (pattern, material), positions, sizes belong to the thing itself; `not_colours`
-    must not be seen. `many` asks for every instance. `unsupported` lists what was read but cannot be judged."""
+    must not be seen. `many` asks for every instance. `also` are the other phrases of a list: "a dog, two cats".
+    `unsupported` lists what was read but cannot be judged."""
 
     text: str
     language: str = "en"
@@ -62,6 +63,7 @@ class Phrase:
     actions: tuple[str, ...] = ()
     count: int | None = None
     many: bool = False
+    also: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = field(default=())
 
     @property
