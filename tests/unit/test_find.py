@@ -107,6 +107,16 @@ def test_all_things_of_a_list_are_found_and_none_twice(scene: tuple[Image, dict[
     assert mw.find(image, "the green circle", mode="one-shot", **FAKES).noun == "circle"
 
 
+def test_a_judge_is_asked_about_the_first_of_a_list_and_the_others_are_found_beside_it() -> None:
+    image, masks = discs("red", "blue", "green")
+    judge = Script(Answer("pick", picks=(1,)))
+    found = asked(image, "red ball, blue ball", judge, agreement=1, tau_none=0.2)
+    assert [max(masks, key=lambda name: mask.iou(masks[name])) for mask in found.masks] == ["red", "blue"]
+    judge = Script(Answer("none"), Answer("none"))
+    found = asked(image, "red ball, blue ball", judge, tau_none=0.2)
+    assert [max(masks, key=lambda name: mask.iou(masks[name])) for mask in found.masks] == ["blue"]
+
+
 def test_a_place_beyond_the_last_is_refused_and_says_why(scene: tuple[Image, dict[str, Mask]]) -> None:
     usual = {**FAKES, "tau_none": 0.5}
     found = mw.find(scene[0], "the fourth circle from the left", mode="one-shot", **usual)

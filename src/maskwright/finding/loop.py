@@ -310,16 +310,17 @@ def _chosen(
     standing: _Standing, turn: _Turn, settings: FindSettings, *, is_last: bool
 ) -> tuple[list[int], tuple[float, ...]]:
     """Indices of the answer and their scores; [] is the abstention."""
-    chances = standing.fit.chances
-    if turn.nones >= 2 or not standing.decision.order:
-        return [], ()
-    if turn.picks:
-        return list(turn.picks), tuple(max(float(chances[i]), turn.confidence) for i in turn.picks)
-    doubtful = standing.decision.conf < settings.tau_none or (turn.missed and not standing.decision.is_sure)
-    found = {} if is_last and doubtful else _named(standing.fit, standing.decision, standing.pool, settings)
-    pool = standing.pool
+    pool, chances, decision = standing.pool, standing.fit.chances, standing.decision
+    doubtful = decision.conf < settings.tau_none or (turn.missed and not decision.is_sure)
+    if turn.nones >= 2 or not decision.order:
+        found: dict[int, float] = {}
+    elif turn.picks:
+        found = {i: max(float(chances[i]), turn.confidence) for i in turn.picks}
+    else:
+        found = {} if is_last and doubtful else _named(standing.fit, decision, pool, settings)
     for fit, decision in standing.others:
-        more = _named(fit, decision, pool, settings) if decision.conf >= settings.tau_none else {}
+        is_there = decision.order and decision.conf >= settings.tau_none
+        more = _named(fit, decision, pool, settings) if is_there else {}
         same = {i for i in more if found and pool.overlaps[i, list(found)].max() >= settings.distinct_iou}
         found |= {i: score for i, score in more.items() if i not in same}
     return list(found), tuple(found.values())
