@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +29,12 @@ MODELS_OF: Mapping[str, tuple[str, ...]] = {
     "segment": ("segmenter",),
     "sculpt": ("segmenter", "ranker", "judge"),
     "cut": ("matter",),
-    "parts": ("parser", "segmenter"),
+    "parts": ("parser", "inpainter"),
     "lift": ("lifter", "depth", "matter", "parser", "inpainter"),
 }
 """Kind of batch -> kinds of models whose choice shapes its results."""
+SHARED = ("proposers", "cap", "min_area_share", "max_area_share", "work_side", "finer_side", "prompts", "sculpt")
+"""Settings of find that shape what all phrases about a picture share, and cannot be a row's own."""
 SECTIONS_OF: Mapping[str, tuple[str, ...]] = {"find": ("find",), "sculpt": ("sculpt",)}
 _SHAPING: Mapping[str, tuple[str, ...]] = {"cut": ("matter",), "parts": ("parser", "inpainter"), "lift": ()}
 """Kind -> models loaded once for all items; lift makes its own for the number of faces asked for."""
@@ -46,6 +46,12 @@ def make_spec(kind: str, settings: Settings, conduct: Mapping[str, Any]) -> Task
         raise BadSettings(f"batch does not do {kind!r}.", f"Choose one of: {', '.join(NEEDS)}.")
     whole = settings.to_json()
     sections = SECTIONS_OF.get(kind, ("shape",))
+    if kind == "find" and whole["find"]["sculpt"]:
+        if _judges(settings.models):
+            raise BadSettings(
+                "a batch of find asks no judge of sculpt.", "Batch find first, then --do sculpt with the masks found."
+            )
+        sections = ("find", "sculpt")
     shaping = {name: whole[name] for name in sections if name in whole}
     models = {name: choice for name, choice in settings.models.items() if name in MODELS_OF[kind]}
     return TaskSpec(kind, {"models": models, **shaping}, conduct)
@@ -181,11 +187,9 @@ class _FindTask:
 
         budget = item_budget(self._run, self._conduct)
         check_run(self._run)
-        session = copy.copy(self._finder.session(image))
-        if self._line is not None:
-            session.engines = replace(session.engines, judge=self._judge(budget))
-        settings = with_overrides(self._find, job.options)
-        task = FindTask(job.phrase or "", job.id, budget=budget)
+        settings = self._settings_of(job)
+        judge = None if self._line is None else self._judge(budget)
+        session, task = self._finder.session(image), FindTask(job.phrase or "", job.id, judge, budget=budget)
         said = settings.model_dump(mode="json")
         result = gather(find_rounds(session, task, settings), task.phrase, image, session.engines.names(), said)
         whole = result.mask if len(result.masks) < 2 else _union(result.masks)
@@ -201,6 +205,18 @@ class _FindTask:
             {"instances": len(result.masks)},
             _instances(result.masks),
         )
+
+    def _settings_of(self, job: Job) -> Any:
+        """The batch's settings with the row's own over them; raises BadSettings for those that all rows share."""
+        shared = [name for name in SHARED if name in job.options]
+        if shared:
+            raise BadSettings(f"{shared[0]} is the same for all rows of a batch.", f"Give --set find.{shared[0]}=...")
+        settings = with_overrides(self._find, job.options)
+        if settings.mode != self._find.mode and settings.mode in ("loop+vlm", "loop+text"):
+            raise BadSettings(
+                f"a row cannot ask for mode {settings.mode} by itself.", f"Give --set find.mode={settings.mode}"
+            )
+        return settings
 
     def _judge(self, budget: Budget) -> Any:
         assert self._line is not None

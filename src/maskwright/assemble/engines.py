@@ -77,12 +77,18 @@ class Engines:
         chosen = self._chosen.get(kind)
         if chosen is not None and not isinstance(chosen, str):
             return chosen
-        choice = {"name": chosen} if chosen else dict(self.settings.models.get(kind, {}))
+        choice = choice_of(self.settings, kind, chosen)
         if not choice:
             return None
         name = choice.pop("name")
         needs = find_row(kind, name).needs
         return load(kind, name, **{**{keyword: self.need(needed) for keyword, needed in needs}, **choice})
+
+
+def choice_of(settings: Settings, kind: str, name: str | None = None) -> dict[str, Any]:
+    """The table of the kind in the settings; of another model, nothing but its name."""
+    choice = dict(settings.models.get(kind, {}))
+    return choice if name is None or choice.get("name") == name else {"name": name}
 
 
 def _bytes_of(folder: Path) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.asking import Asker, RateLimit
-from maskwright.assemble.engines import Engines
+from maskwright.assemble.engines import Engines, choice_of
 from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
 from maskwright.config.sculpt import SculptSettings
@@ -117,13 +117,15 @@ def prepare(
     drawn = None if box is None else Box.of(box)
     settings = resolved.section(SculptSettings)
     if resume is not None:
+        if start is not None and start != next((step.mask for step in resume.rounds if step.mask), None):
+            raise InputError("the trace began from another mask.", "Leave the mask out, or begin anew.")
         settings, drawn, target = _as_before(resume, picture, settings, drawn, target)
     settings = with_overrides(settings, overrides)
     place = box_of(start, drawn, picture)
     scene = make_scene(picture, place, target=target, grow=settings.grow, depth=as_depth(depth), seed=settings.seed)
     budget = budget or Budget(calls=settings.max_calls, usd=settings.max_usd, seconds=settings.max_seconds)
     models = Engines(resolved, {"segmenter": segmenter, "ranker": ranker})
-    chosen = _judge(judge, resolved, settings, truth=truth, budget=budget, cancel=cancel)
+    chosen = _judge(judge, resolved, settings, truth=truth, budget=budget, cancel=cancel, size=picture.size)
     drawer = models.need("segmenter")
     if resume is not None:
         _same_engines(resume, {"segmenter": (segmenter, drawer.name), "judge": (judge, chosen.name)})
@@ -175,6 +177,7 @@ def _judge(
     truth: Any,
     budget: Budget,
     cancel: Cancel | None,
+    size: tuple[int, int],
 ) -> Judge:
     """The judge: one that is ready, the oracle, or a chain of engines that ends in the rules."""
     choice = resolved.models.get("judge", {"name": "rules"}) if given is None else given
@@ -184,8 +187,8 @@ def _judge(
         return ready  # type: ignore[no-any-return]
     names = [link["name"] if isinstance(link, Mapping) else link for link in links]
     if "oracle" in names:
-        return _oracle(truth, settings)
-    engines = [_engine(link) for link, name in zip(links, names) if name != "rules"]
+        return _oracle(truth, settings, size)
+    engines = [_engine(link, resolved) for link, name in zip(links, names) if name != "rules"]
     if not engines:
         return _rules(settings)
     asker = Asker(
@@ -207,9 +210,9 @@ def _rules(settings: SculptSettings) -> Judge:
     return RulesJudge(settings.scales, settings.min_patch_px)
 
 
-def _engine(link: Any) -> Vlm:
+def _engine(link: Any, resolved: Settings) -> Vlm:
     if isinstance(link, str):
-        return load("vlm", link)
+        link = judge_choice(resolved, link)
     if isinstance(link, Mapping):
         options = dict(link)
         return load("vlm", options.pop("name"), **options)
@@ -219,10 +222,18 @@ def _engine(link: Any) -> Vlm:
     return ready
 
 
-def _oracle(truth: Any, settings: SculptSettings) -> Judge:
+def judge_choice(resolved: Settings, name: str) -> dict[str, Any]:
+    """A judge by name, set as [models.judge] or, failing that, [models.vlm] says of that very model."""
+    judge = choice_of(resolved, "judge", name)
+    return judge if len(judge) > 1 else choice_of(resolved, "vlm", name)
+
+
+def _oracle(truth: Any, settings: SculptSettings, size: tuple[int, int]) -> Judge:
     if truth is None:
         raise BadSettings("the judge oracle needs the true mask.", "Give truth=, or choose another judge.")
-    return OracleJudge(as_mask(truth).array, settings.oracle_error, settings.seed, len(settings.scales))
+    known = as_mask(truth)
+    known.check_size(size)
+    return OracleJudge(known.array, settings.oracle_error, settings.seed, len(settings.scales))
 
 
 def _looking(settings: SculptSettings) -> Looking:

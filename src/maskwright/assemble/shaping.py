@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -348,9 +348,13 @@ def _depth(value: Any, engines: Engines, picture: Image) -> NDArray[np.float32] 
 
 def _finder(settings: Settings | None) -> Callable[[Image, str], Mask | None]:
     def find(image: Image, phrase: str) -> Mask | None:
-        from maskwright.assemble.finding import find as look
+        from maskwright.assemble import finding
 
-        found: Mask | None = look(image, phrase).mask
-        return found
+        if settings is None:
+            return finding.find(image, phrase).mask
+        made.append(made[0] if made else finding.Finder(resolved=settings))
+        return cast("Mask | None", made[0].find(image, phrase).mask)
+
+    made: list[Any] = []
 
     return find

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -93,6 +95,7 @@ def _guess(source: str) -> str:
 def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> Batch:
     """The batch that the options describe."""
     from maskwright.assemble.batching import asks, make_spec
+    from maskwright.assemble.sculpting import judge_choice
     from maskwright.config.runs import RunsSettings
     from maskwright.config.settings import merge, resolve, with_overrides
     from maskwright.errors import BadSettings
@@ -101,14 +104,14 @@ def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> B
 
     settings = read_settings(options["preset"], options["config"], options["assignments"])
     if options["vlm"]:
-        more = {"models": {"vlm": {"name": options["vlm"]}, "judge": {"name": options["vlm"]}}}
         values = {k: v for k, v in settings.to_json().items() if k != "preset"}
-        values = merge(values, more)
+        asked = judge_choice(settings, options["vlm"]) if kind == "sculpt" else {"name": options["vlm"]}
+        values = merge(values, {"models": {"judge" if kind == "sculpt" else "vlm": asked}})
         if values["find"]["mode"] not in ("loop+vlm", "loop+text"):
             values["find"]["mode"] = "loop+vlm"
         settings = resolve(values, preset=settings.preset, environment={})
     runs = with_overrides(settings.section(RunsSettings), {name: options[name] for name in _CONDUCT})
-    out, url = place_of(options["out"] or Path(f"{Path(source).stem or 'batch'}-run"))
+    out, url = place_of(options["out"] or Path(f"{_name_of(source)}-run"))
     conduct = runs.model_dump()
     if is_url(options["replay"]):
         raise BadSettings("--replay takes a run folder on this machine.", "Copy the run folder here first.")
@@ -116,6 +119,12 @@ def make_batch(source: str, rows: Rows, kind: str, options: dict[str, Any]) -> B
     conduct |= {"record": str(out.absolute()), "replay": replay}
     spec = make_spec(kind, settings, conduct)
     return Batch(out, spec, rows, conduct_of(runs, asking=asks(spec)), options["wait_s"], url)
+
+
+def _name_of(source: str) -> str:
+    """What a run folder is named by: the file, the folder, or the folder that a glob begins with."""
+    parts = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(source).parts))
+    return Path(*parts).absolute().stem or "batch"
 
 
 def conduct_of(runs: Any, *, asking: bool) -> Any:

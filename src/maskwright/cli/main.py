@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -71,19 +72,23 @@ def main() -> None:
 def run(args: list[str] | None = None) -> Any:
     """Runs the command line; errors are two lines on stderr and an exit code of their own (see errors.py)."""
     try:
-        main.main(args=args, prog_name="maskwright", standalone_mode=True)
+        code = main.main(args=args, prog_name="maskwright", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except MaskwrightError as error:
         click.echo(f"maskwright: {error.message}", err=True)
         if error.hint:
             click.echo(f"  {error.hint}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno != errno.ENOSPC:
             raise
-        click.echo(f"maskwright: {error.filename}: {error.strerror}.", err=True)
+        click.echo(f"maskwright: {error.filename or 'the output'}: {error.strerror}.", err=True)
         click.echo("  Check the path and what you may do there.", err=True)
         sys.exit(StorageError.exit_code)
-    except KeyboardInterrupt:
+    except click.Abort:  # Ctrl-C, as click tells it
         click.echo("maskwright: stopped.", err=True)
         sys.exit(130)
 

@@ -7,6 +7,10 @@ from typing import Any
 import click
 
 from maskwright.cli.options import json_option, print_json
+from maskwright.ports import PORTS
+
+_PIPE = 1000
+"""Signs in a line for other programs, which nothing cuts."""
 
 
 @click.group()
@@ -15,7 +19,7 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--kind", help="Only one kind, e.g. segmenter.")
+@click.option("--kind", type=click.Choice(tuple(PORTS)), metavar="KIND", help="Only one kind, e.g. segmenter.")
 @click.option("--all", "everything", is_flag=True, help="Also the fakes used in tests.")
 @json_option
 def list_(kind: str | None, everything: bool, as_json: bool) -> None:
@@ -117,9 +121,10 @@ def check(name: str, kind: str | None, device: str | None, as_json: bool) -> Non
 def _table(head: tuple[str, ...], rows: list[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # as it is: [vision] is no markup
     console = Console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    console.print(table, soft_wrap=not console.is_terminal, width=None if console.is_terminal else _PIPE)

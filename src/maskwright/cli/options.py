@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from maskwright.errors import BadSettings
+from maskwright.plumbing.files import json_text
 
 
 class RunPlace(click.Path):
@@ -58,5 +58,4 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON val
 
 def print_json(value: Any) -> None:
     """A JSON value on standard output, and nothing else."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=1, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(value, indent=1, allow_nan=False) + "\n")

@@ -89,9 +89,12 @@ def resume(folder: str | Path, workers: int | None, as_json: bool) -> None:
 @json_option
 def export_(folder: str | Path, form: str, out: Path, overwrite: bool, as_json: bool) -> None:
     """Writes a run's masks for another tool."""
+    from maskwright.errors import BadSettings
     from maskwright.media.exports import export
     from maskwright.runs.reading import labelled
 
+    if not isinstance(folder, str) and folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise BadSettings(f"{out} lies in the run itself.", "Choose a place outside it with -o.")
     path = export(labelled(folder), form, out, overwrite=overwrite)
     if as_json:
         print_json({"form": form, "path": str(path)})

@@ -79,7 +79,7 @@ def _task(image: Path, options: dict[str, Any]) -> Sculpting:
         image,
         box=None if options["box"] is None else parse_box(options["box"]),
         judge=engines_of(options["judges"]),
-        anchors=int(anchors) if anchors is not None and anchors.isdigit() else anchors,
+        anchors=int(anchors) if anchors is not None and anchors.isdecimal() else anchors,
         cells=None if cells is None else int(cells),
         resume=None if options["resume"] is None else _read_trace(options["resume"]),
         resolved=read_settings(options["preset"], options["config"], options["assignments"]),

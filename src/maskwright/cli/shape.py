@@ -105,6 +105,8 @@ def edit(image: Path, words: str, as_json: bool, **options: Any) -> None:
     from maskwright.assemble import shaping
     from maskwright.media.images import open_image
 
+    if options["character"] and (options["mask"] or options["inpainter"] or options["dry_run"]):
+        raise BadSettings("--character draws the whole picture anew.", "Leave out --mask, --inpainter and --dry-run.")
     settings = _settings(options)
     plan = _read_plan(options["plan_file"], words, options["character"])
     if options["dry_run"]:

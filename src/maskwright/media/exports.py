@@ -53,7 +53,7 @@ def export(objects: Objects, form: str, out: str | Path, *, overwrite: bool = Fa
     """
     if form not in FORMS:
         raise BadSettings(f"there is no export named {form!r}.", f"Choose one of: {', '.join(FORMS)}.")
-    path = Path(out)
+    path = Path(out).absolute()
     taken = path.exists() and (path.is_file() or any(path.iterdir()))
     if taken and not overwrite:
         raise StorageError(f"{path} exists already.", "Choose another place, or say --overwrite.")
@@ -66,7 +66,7 @@ def export(objects: Objects, form: str, out: str | Path, *, overwrite: bool = Fa
             scratch.replace(path)
     finally:
         _remove(scratch)
-    return path
+    return Path(out)
 
 
 def _remove(path: Path) -> None:

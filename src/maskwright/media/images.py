@@ -21,13 +21,15 @@ from maskwright.errors import BadImage, BadMask, MaskwrightError
 from maskwright.media.limits import LIMITS, Limits
 from maskwright.plumbing.files import atomic_path, missing_hint
 from maskwright.values import Image, Mask
+from maskwright.values.pillow import mask_values, middle, rgb_and_alpha
 
 FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 """Names that pictures usually have; used to find them in folders, never to decide what they are."""
 
 _HEADER_BYTES = 32
-_BAND_BYTES = 8 << 20
+_LONGEST = {"WEBP": 16383, "JPEG": 65500}
+"""Format -> the longest side its files can have."""
 _LARGE_WEBP = 8_000_000
 _ORIENTATION = 0x0112
 
@@ -42,7 +44,7 @@ def open_image(source: Source, *, limits: Limits = LIMITS) -> Image:
     (Pillow's plain formula) become RGB; of animations the first frame is read. Raises BadImage.
     """
     with opened(source, limits=limits) as (picture, name):
-        pixels, alpha = _decode_webp(source) if _is_large_webp(picture) else _decode(picture, name)
+        pixels, alpha = _decode_webp(source) if _is_large_webp(picture) else rgb_and_alpha(picture, name)
         turn = _orientation(picture)
     pixels, alpha = _turned(pixels, turn), None if alpha is None else _turned(alpha, turn)
     return Image(_sealed(pixels), None if alpha is None else _sealed(alpha), name)
@@ -90,6 +92,9 @@ def save_image(path: str | Path, image: Image, *, quality: int = 95) -> Path:
     """
     path = Path(path)
     options = _save_options(path, quality)
+    longest = _LONGEST.get(options["format"], max(image.size))
+    if max(image.size) > longest:
+        raise BadImage(f"{path}: {options['format']} holds at most {longest} pixels a side.", "Name it .png.")
     with_alpha = image.alpha is not None and path.suffix.lower() in (".png", ".webp")
     pixels = np.dstack([image.pixels, image.alpha]) if with_alpha and image.alpha is not None else image.pixels
     with atomic_path(path) as out:
@@ -114,7 +119,7 @@ def open_mask(source: Source, *, value: int | None = None, limits: Limits = LIMI
     """
     try:
         with opened(source, limits=limits) as (picture, name):
-            array = _mask_values(picture, name)
+            array = mask_values(picture, name)
             turn = _orientation(picture)
             indexed = picture.mode == "P"
     except BadImage as error:
@@ -122,7 +127,7 @@ def open_mask(source: Source, *, value: int | None = None, limits: Limits = LIMI
     array = _turned(array, turn)
     if value is not None:
         return Mask(array == value)
-    return Mask(array > 0 if indexed or array.dtype == np.bool_ else array > _split(array, name))
+    return Mask(array > 0 if indexed or array.dtype == np.bool_ else array > middle(array, name))
 
 
 # -- what comes in
@@ -196,27 +201,6 @@ def _short(error: BaseException) -> str:
 # -- decoding
 
 
-def _decode(picture: PilImage, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """RGB (H, W, 3) and alpha (H, W) or None, band by band so that only one full copy is held beside Pillow's."""
-    picture.load()
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        grey = _grey_of_wide(picture, name)
-        return np.repeat(grey[:, :, None], 3, axis=2), None
-    has_alpha = picture.has_transparency_data
-    width, height = picture.size
-    pixels = np.empty((height, width, 3), np.uint8)
-    alpha = np.empty((height, width), np.uint8) if has_alpha else None
-    rows = max(1, _BAND_BYTES // (4 * width))
-    for top in range(0, height, rows):
-        band = picture.crop((0, top, width, min(top + rows, height)))
-        band.info = picture.info
-        values = np.asarray(band.convert("RGBA" if has_alpha else "RGB"))
-        pixels[top : top + rows] = values[:, :, :3]
-        if alpha is not None:
-            alpha[top : top + rows] = values[:, :, 3]
-    return pixels, alpha
-
-
 def _is_large_webp(picture: PilImage) -> bool:
     """Whether it is a WebP that Pillow, which keeps two whole frames of every WebP, would need too much memory for."""
     width, height = picture.size
@@ -224,7 +208,7 @@ def _is_large_webp(picture: PilImage) -> bool:
 
 
 def _decode_webp(source: Source) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """What _decode gives, by OpenCV (the same libwebp, without animation)."""
+    """What rgb_and_alpha gives, by OpenCV (the same libwebp, without animation)."""
     import cv2
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
@@ -232,48 +216,6 @@ def _decode_webp(source: Source) -> tuple[NDArray[np.uint8], NDArray[np.uint8] |
     if array is None or array.ndim != 3:
         raise ValueError("the picture data cannot be decoded")
     return np.ascontiguousarray(array[:, :, 2::-1]), array[:, :, 3].copy() if array.shape[2] == 4 else None
-
-
-def _grey_of_wide(picture: PilImage, name: str) -> NDArray[np.uint8]:
-    """(H, W) uint8 of a 16-bit, 32-bit or float grey picture."""
-    values: NDArray[Any] = np.asarray(picture)
-    if picture.mode == "F":
-        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-            raise BadImage(
-                f"{name}: a float picture holds values outside 0..1.", "Scale it to 0..1, or save it as 16 bits."
-            )
-        scaled: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
-        return scaled
-    if values.min() < 0 or values.max() > 65535:
-        raise BadImage(f"{name}: a 32-bit picture holds values outside 0..65535.", "Save it with 8 or 16 bits.")
-    return (values >> 8).astype(np.uint8)
-
-
-def _mask_values(picture: PilImage, name: str) -> NDArray[Any]:
-    """(H, W) bool, indices, or grey values of a mask file."""
-    picture.load()
-    if picture.mode in ("1", "P", "L") or picture.mode.startswith("I"):
-        return np.asarray(picture)
-    pixels, alpha = _decode(picture, name)
-    grey: NDArray[np.uint8] = pixels.max(axis=2)
-    if alpha is not None and grey.min() == grey.max() and alpha.min() != alpha.max():
-        return alpha
-    return grey
-
-
-def _split(array: NDArray[Any], name: str) -> int:
-    """The value above which a pixel is inside; raises BadMask where the file does not say."""
-    top = int(np.max(array))
-    if top <= 1:
-        return 0
-    if 127 < top <= 255:
-        return 127
-    if top > 32767:
-        return 32767
-    raise BadMask(
-        f"{name} holds values up to {top}: neither 0/1 nor 0/255.",
-        "Name the object to take with value=, or save 0/255.",
-    )
 
 
 def _orientation(picture: PilImage) -> int:

@@ -92,7 +92,22 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Readable JSON with sorted keys, UTF-8; NaN is refused because other readers refuse it."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def json_text(value: Any, **how: Any) -> str:
+    """JSON as people read it; escaped where it holds what is no Unicode, as names of files may."""
+    text = json.dumps(value, ensure_ascii=False, **how)
+    return text if is_unicode(text) else json.dumps(value, **how)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_json(path: str | Path) -> Any:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 _SECRET_NAMES = re.compile(r"(api[_-]?key|token|secret|password|authorization)$", re.IGNORECASE)
-_SECRET_SHAPES = re.compile(r"(sk-[A-Za-z0-9_\-]{8,}|Bearer\s+[A-Za-z0-9._\-]{8,}|hf_[A-Za-z0-9]{8,})")
+_SECRET_SHAPES = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9_\-]{8,}|Bearer\s+[A-Za-z0-9._\-]{8,}|hf_[A-Za-z0-9]{8,})")
 HIDDEN = "[hidden]"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import platform
 import re
@@ -17,7 +16,7 @@ from typing import IO, Any
 
 from maskwright import __version__
 from maskwright.errors import InputError, RunLocked, RunMismatch
-from maskwright.plumbing.files import read_json, remove_leftovers, storage_errors, write_json
+from maskwright.plumbing.files import json_text, read_json, remove_leftovers, storage_errors, write_json
 from maskwright.plumbing.hashes import hash_value
 from maskwright.plumbing.log import redact
 from maskwright.plumbing.store import is_url
@@ -138,7 +137,7 @@ class RunFolder:
 
     def event(self, name: str, **fields: Any) -> None:
         """Appends one line to events.jsonl."""
-        line = json.dumps({"at": time.time(), "event": name, **redact(fields)}, ensure_ascii=False, default=str)
+        line = json_text({"at": time.time(), "event": name, **redact(fields)}, default=str)
         with storage_errors(self.path), (self.path / "events.jsonl").open("ab", buffering=0) as stream:
             stream.write(line.encode() + b"\n")
 

@@ -109,7 +109,7 @@ def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | N
         write_json(items / id_ / RESULT, row)
         if not known:
             write_text(items / id_ / "error.txt", redact("".join(traceback.format_exception(error))))
-    except MaskwrightError:
+    except Exception:  # noqa: BLE001 - a failure that cannot be told in the folder is still told
         row["unwritten"] = True
     return row
 

@@ -18,6 +18,7 @@ from typing import Any
 from maskwright.errors import BadSettings, InputError, MaskwrightError, MissingPackage
 from maskwright.media.images import SUFFIXES
 from maskwright.runs.folder import safe_id
+from maskwright.runs.mirror import ABOUT
 from maskwright.values import Box, Prompt
 
 
@@ -195,9 +196,24 @@ def _pictures(source: str | Path) -> list[Path]:
     path = Path(source)
     if path.is_dir():
         found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
-        return [p.relative_to(path) for p in found if not p.name.startswith(".")]
-    found_by_glob = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 - a pattern, absolute or not
-    return [Path(p) for p in found_by_glob if Path(p).suffix.lower() in SUFFIXES]
+        return [p.relative_to(path) for p in _no_results(found, path) if not p.name.startswith(".")]
+    found_by_glob = [Path(p) for p in sorted(glob.glob(str(source), recursive=True))]  # noqa: PTH207 - any pattern
+    found = [p for p in found_by_glob if p.suffix.lower() in SUFFIXES]
+    return _no_results(found, None) if "**" in str(source) else found
+
+
+def _no_results(paths: list[Path], root: Path | None) -> list[Path]:
+    """Without what lies in run folders on the way (below `root`): those are results of ours."""
+    is_run: dict[Path, bool] = {}
+
+    def lies_in_run(folder: Path) -> bool:
+        if folder in (root, folder.parent):
+            return False
+        if folder not in is_run:
+            is_run[folder] = (folder / ABOUT).is_file() or lies_in_run(folder.parent)
+        return is_run[folder]
+
+    return [path for path in paths if not lies_in_run(path.parent)]
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:

@@ -184,6 +184,8 @@ def check_trace(trace: Trace, image: Image) -> None:
     """Raises InputError when the trace is none of sculpting this picture."""
     if trace.task != "sculpt" or trace.image_sha256 != image.sha256:
         raise InputError("the trace is of another picture or task.", "Resume with the picture it was made from.")
+    if not any(step.mask is not None for step in trace.rounds):
+        raise InputError("the trace holds no mask to go on from.", "Begin anew.")
 
 
 def restore(tools: Tools, trace: Trace) -> tuple[State, int, str | None]:
@@ -192,8 +194,11 @@ def restore(tools: Tools, trace: Trace) -> tuple[State, int, str | None]:
     rounds = [r for r in trace.rounds if r.detail.get("phase") in ("start", "round") and r.mask is not None]
     rounds = [r for r in rounds if "error" not in r.detail]
     state = State([r.mask.array for r in rounds if r.mask is not None])
-    for step in rounds:
-        _remember(state, step)
+    try:
+        for step in rounds:
+            _remember(state, step)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the trace is damaged ({error!r}).", "Begin anew.") from error
     stop = rounds[-1].detail.get("stop") if len(rounds) > 1 else None
     return state, len(rounds) - 1, None if stop == SPENT else stop
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import BadImage
+from maskwright.values.pillow import rgb_and_alpha
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -34,14 +35,15 @@ class Image:
 
     @classmethod
     def of(cls, value: Image | Pixels | PilImage | Any) -> Image:
-        """An Image from an Image, an array (H, W), (H, W, 3|4) uint8, or a PIL image."""
+        """An Image from an Image, an array (H, W), (H, W, 3|4) uint8, or a PIL image, which is read as `open_image`
+        reads its file but for EXIF: its pixels stay where Pillow has them."""
         if isinstance(value, Image):
             return value
         if isinstance(value, np.ndarray):
             return cls._of_array(value)
         if hasattr(value, "convert") and hasattr(value, "getbands"):
-            rgba = "A" in value.getbands() or "transparency" in value.info
-            return cls._of_array(np.asarray(value.convert("RGBA" if rgba else "RGB")))
+            picture: Any = value
+            return cls(*rgb_and_alpha(picture, "the picture"))
         raise BadImage(
             f"a {type(value).__name__} is not a picture.",
             "Give a maskwright.Image, a uint8 array, a PIL image, or open a file with maskwright.open_image.",

@@ -15,6 +15,7 @@ from maskwright.errors import BadMask
 from maskwright.values import rle
 from maskwright.values.box import Box
 from maskwright.values.overlap import shared_bits, words_of
+from maskwright.values.pillow import mask_values, middle
 
 Bools = NDArray[np.bool_]
 
@@ -26,7 +27,7 @@ class Mask:
         if array.ndim != 2 or 0 in array.shape:
             raise BadMask(f"an array of shape {array.shape} is not a mask.", "Give a 2-D array (height, width).")
         if array.dtype != np.bool_:
-            array = array > _middle(array)
+            array = array > middle(array)
         if array.flags.writeable or not array.flags.c_contiguous:
             array = np.array(array, order="C")
             array.flags.writeable = False
@@ -34,14 +35,16 @@ class Mask:
 
     @classmethod
     def of(cls, value: Mask | NDArray[Any] | Any) -> Mask:
-        """A Mask from a Mask, an array (bool, 0/1 or 0-255), a COCO RLE mapping or a PIL image."""
+        """A Mask from a Mask, an array (bool, 0/1 or 0-255), a COCO RLE mapping or a PIL image, which is read as
+        `open_mask` reads its file but for EXIF: its pixels stay where Pillow has them."""
         if isinstance(value, Mask):
             return value
         if isinstance(value, Mapping):
             return cls.from_rle(value)
         if hasattr(value, "convert") and hasattr(value, "getbands"):
             picture: Any = value
-            value = np.asarray(picture if picture.mode in ("1", "L") else picture.convert("L"))
+            value = mask_values(picture, "the picture")
+            value = value > 0 if picture.mode == "P" else value
         if not isinstance(value, np.ndarray):
             raise BadMask(f"a {type(value).__name__} is not a mask.", "Give an array, a COCO RLE or a PIL image.")
         return cls(value)
@@ -222,14 +225,3 @@ class PackedMasks(MutableMapping[int, Mask]):
 def intersections(a: MaskStack, b: MaskStack) -> NDArray[np.int64]:
     """(N, M) pixels shared by each pair."""
     return shared_bits(words_of(a.packed), words_of(b.packed))
-
-
-def _middle(array: NDArray[Any]) -> float:
-    """The threshold that splits 0/1, 0/255 and float masks."""
-    if not np.issubdtype(array.dtype, np.number):
-        raise BadMask(f"an array of type {array.dtype} is not a mask.", "Give bool, 0/1 or 0-255.")
-    if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all():
-            raise BadMask("the mask holds NaN or infinity.", "Give bool, 0/1 or 0-255.")
-        return 0.5 if array.max() <= 1 else 127
-    return 0 if array.max() <= 1 else 127

@@ -147,7 +147,7 @@ class Trace:
                 rounds=tuple(Round.from_json(r) for r in data["rounds"]),
                 result=dict(data["result"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
