@@ -17,7 +17,7 @@ from typing import Any
 
 from maskwright.asking.rate import Breaker, RateLimit
 from maskwright.asking.replies import clean_text, read_reply
-from maskwright.errors import BadReply, BudgetSpent, EngineRefused, ModelError
+from maskwright.errors import BadReply, BadSettings, BudgetSpent, EngineRefused, ModelError
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
 from maskwright.plumbing.cancel import Cancel
@@ -28,6 +28,7 @@ from maskwright.values import Abstain, Cost
 
 _log = get_log("asking")
 
+MOST_RETRYING_S = 60.0
 REASK = (
     "Your last answer could not be used: {reason} Answer again with one JSON object of the form asked for, "
     "and nothing else."
@@ -107,8 +108,11 @@ class Asker:
             return self._ask_batch(questions)
         if len(questions) < 2 or self.concurrency == 1:
             return [self._ask_within_budget(q) for q in questions]
-        with ThreadPoolExecutor(min(len(questions), self.concurrency), "ask") as pool:
+        pool = ThreadPoolExecutor(min(len(questions), self.concurrency), "ask")
+        try:
             return list(pool.map(self._ask_within_budget, questions))
+        finally:  # who is interrupted does not wait for answers under way
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _ask_batch(self, questions: Sequence[Question]) -> list[Answer | Abstain]:
         """The unknown questions in one batch; those whose replies are unusable are asked again one by one."""
@@ -175,11 +179,15 @@ class Asker:
                 reply: Reply | None = None
                 try:
                     reply = engine.reply(question)
+                except BadReply as error:
+                    reply = getattr(error, "paid", None)
+                    raise
                 finally:
                     costs.append(_cost(reply, time.perf_counter() - began))
                 return reply
 
-        return retry(once, cancel=self.cancel)
+        left = None if self.budget is None else self.budget.left()["seconds"]
+        return retry(once, total_s=MOST_RETRYING_S if left is None else min(left, MOST_RETRYING_S), cancel=self.cancel)
 
     @contextmanager
     def _counted(self) -> Iterator[list[Cost]]:
@@ -226,6 +234,16 @@ class Asker:
             "booleans": list(reply.detail.get("booleans", ())),
         }
         self.cache.put(key, json.dumps(kept).encode())
+
+
+def check_priced(engines: Sequence[Vlm]) -> None:
+    """For who limits money: raises BadSettings where an engine's price is not known, since none would be counted."""
+    for engine in engines:
+        if not getattr(engine, "priced", True):
+            raise BadSettings(
+                f"what {engine.name} costs is not known, so money cannot be limited.",
+                "Set its price_in and price_out (dollars for a million tokens; 0 where it is free).",
+            )
 
 
 def _cost(reply: Reply | None, seconds: float) -> Cost:

@@ -53,7 +53,9 @@ class Breaker:
 
     def succeeded(self) -> None:
         with self._lock:
-            self._count, self._until = 0, 0.0
+            self._count = 0
+            if self._until != float("inf"):  # for good is for good: this answer was on its way
+                self._until = 0.0
 
     def failed(self, *, for_good: bool = False) -> None:
         """Counts a failure; `for_good` (a refused key) opens it until the process ends."""
@@ -62,4 +64,4 @@ class Breaker:
             if for_good:
                 self._until = float("inf")
             elif self._count >= self.failures:
-                self._until = self._clock() + self.rest_s
+                self._until = max(self._until, self._clock() + self.rest_s)

@@ -23,6 +23,8 @@ MAX_TEXT = 120
 """Longest free text taken from a model, in characters."""
 
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+"""Ends what a model thought where its template holds the opening tag."""
 _WORDS_OF_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -53,7 +55,8 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def _only_object(text: str) -> Any:
-    text = _THINKING.sub(" ", text.lstrip("\ufeff")).strip()
+    text = _THINKING.sub(" ", text.lstrip("\ufeff"))
+    text = _THOUGHT.split(text)[-1].strip()
     if not text:
         raise BadReply("the reply is empty.", "Ask again.")
     if '"' not in text and "&quot;" in text:

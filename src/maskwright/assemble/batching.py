@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from maskwright.asking import Asker, RateLimit
+from maskwright.asking.ask import check_priced
 from maskwright.asking.rate import Breaker
 from maskwright.assemble.engines import Engines
 from maskwright.config.settings import Settings, with_overrides
@@ -17,6 +19,7 @@ from maskwright.media.images import open_mask
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
 from maskwright.plumbing.files import read_json, write_json
+from maskwright.plumbing.hashes import hash_file
 from maskwright.ports import Vlm
 from maskwright.runs.budgets import ItemBudget, RunCache, check_run, item_budget, run_budget
 from maskwright.runs.jobs import NEEDS, Job
@@ -54,7 +57,9 @@ def make_spec(kind: str, settings: Settings, conduct: Mapping[str, Any]) -> Task
         sections = ("find", "sculpt")
     shaping = {name: whole[name] for name in sections if name in whole}
     models = {name: choice for name, choice in settings.models.items() if name in MODELS_OF[kind]}
-    return TaskSpec(kind, {"models": models, **shaping}, conduct)
+    folders = [shaping[name]["prompts"] for name in sections if shaping.get(name, {}).get("prompts")]
+    own = {"prompts": [hash_file(folder) for folder in folders if Path(folder).is_dir()]} if folders else {}
+    return TaskSpec(kind, {"models": models, **shaping, **own}, conduct)
 
 
 def asks(spec: TaskSpec) -> bool:
@@ -75,9 +80,18 @@ def estimate(spec: TaskSpec, items: int) -> dict[str, Any]:
     if spec.kind == "find":
         calls = 2 * int(spec.settings["find"]["max_iter"])
     else:
-        calls = int(spec.settings["sculpt"]["rounds"]) * (2 + int(spec.settings["sculpt"]["reasks"]))
+        calls = _sculpt_calls(spec.settings["sculpt"])
     tokens = calls * items * _TOKENS_A_QUESTION
     return {"most_calls": calls * items, "most_tokens": tokens, "most_usd": _dollars(spec, tokens)}
+
+
+def _sculpt_calls(s: Mapping[str, Any]) -> int:
+    """Questions about one mask: each round's, the controls once, the comparison in both orders."""
+    a_round, controls = int(s["max_candidates"]), int(s["controls"])
+    if s["one_patch_per_call"]:
+        return int(s["rounds"]) * (1 + a_round * len(s["scales"])) + controls + 2
+    sheets = -(-(a_round + controls) // (int(s["sheet_cells"]) * int(s["sheets_per_call"])))
+    return int(s["rounds"]) * (1 + sheets + int(s["reasks"])) + 2
 
 
 def _dollars(spec: TaskSpec, tokens: int) -> float | None:
@@ -91,7 +105,7 @@ def _dollars(spec: TaskSpec, tokens: int) -> float | None:
 
 def open_task(spec: TaskSpec) -> Task:
     """The ready task of a spec."""
-    values = {name: value for name, value in spec.settings.items() if name != "preset"}
+    values = {name: value for name, value in spec.settings.items() if name not in ("preset", "prompts")}
     settings = Settings("batch", values)
     if spec.kind in _SHAPING:
         return _ShapeTask(spec, settings)
@@ -116,6 +130,8 @@ class _Line:
         self.cache = RunCache(Path(record) / ANSWERS, shared) if record else shared
         self.rate = RateLimit(conduct.get("per_minute"))
         self.vlms = vlms
+        if conduct.get("max_usd") is not None or conduct.get("item_usd") is not None:
+            check_priced(vlms)
         self._breakers = [Breaker() for _ in vlms]
 
     def asker(self, budget: Budget) -> Asker:
@@ -229,6 +245,7 @@ class _SculptTask:
     """Boxes and masks through sculpt."""
 
     def __init__(self, spec: TaskSpec, settings: Settings) -> None:
+        spec = replace(spec, conduct=_with_limits(spec.conduct, settings))
         self._conduct, self._run, self._settings = spec.conduct, run_budget(spec.conduct), settings
         self._engines = Engines(settings)
         self._segmenter = self._engines.need("segmenter")
@@ -237,10 +254,16 @@ class _SculptTask:
 
     def work(self, job: Job, image: Image) -> Outcome:
         from maskwright.assemble.sculpting import prepare
+        from maskwright.config.sculpt import SculptSettings
+        from maskwright.sculpting.loop import SPENT
         from maskwright.sculpting.result import gather
 
         budget = item_budget(self._run, self._conduct)
         check_run(self._run)
+        odd = [name for name in job.options if name not in SculptSettings.model_fields]
+        if odd:
+            raise BadSettings(f"{odd[0]} is no setting of sculpt.", "See docs/reference/settings.md.")
+
         task = prepare(
             image,
             box=job.box,
@@ -253,6 +276,8 @@ class _SculptTask:
             **job.options,
         )
         result = gather(task.rounds(), task.trace)
+        if result.stop == SPENT:
+            check_run(self._run)  # then the item is not done: with more to spend it goes on
         trace = result.trace.to_json()
         detail = {"rounds": result.rounds}
         return Outcome(
@@ -293,6 +318,16 @@ class _ShapeTask:
         shown = _shown_mask(self._kind, result, mask)
         report = getattr(result, "report", {})
         return Outcome("done", shown, None, cost, engines, detail=report, write=_writer(self._kind, result))
+
+
+def _with_limits(conduct: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The conduct, with what [sculpt] says of limits where it says nothing itself: they hold for each item."""
+    from maskwright.config.sculpt import SculptSettings
+
+    own = settings.section(SculptSettings)
+    said: dict[str, Any] = {"item_calls": own.max_calls, "item_usd": own.max_usd, "item_seconds": own.max_seconds}
+    more = {**said, "per_minute": own.per_minute, "cache": own.cache}
+    return {**conduct, **{name: value for name, value in more.items() if conduct.get(name) is None}}
 
 
 def _shown_mask(kind: str, result: Any, mask: Mask | None) -> Mask | None:

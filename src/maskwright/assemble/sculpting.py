@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.asking import Asker, RateLimit
+from maskwright.asking.ask import check_priced
 from maskwright.assemble.engines import Engines, choice_of
 from maskwright.assemble.inputs import as_image
 from maskwright.assemble.loading import load
@@ -191,6 +192,8 @@ def _judge(
     engines = [_engine(link, resolved) for link, name in zip(links, names) if name != "rules"]
     if not engines:
         return _rules(settings)
+    if settings.max_usd is not None:
+        check_priced(engines)
     asker = Asker(
         engines,
         cache=None if settings.cache is None else DiskCache(settings.cache),

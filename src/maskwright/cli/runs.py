@@ -72,11 +72,15 @@ def resume(folder: str | Path, workers: int | None, as_json: bool) -> None:
     """Does what is not finished in a batch's run folder."""
     from dataclasses import replace
 
+    from maskwright.assemble.batching import asks
     from maskwright.cli.batch import run_and_tell
+    from maskwright.errors import BadSettings
     from maskwright.runs.batch import open_batch
 
     made = open_batch(folder)
     if workers is not None:
+        if workers and asks(made.spec):
+            raise BadSettings("a batch that asks a model is worked by one process.", "Leave out --workers.")
         made = replace(made, conduct=replace(made.conduct, workers=workers))
     run_and_tell(made, as_json=as_json)
 

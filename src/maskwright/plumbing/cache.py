@@ -7,7 +7,8 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -86,19 +87,25 @@ class DiskCache:
     def __init__(self, path: str | Path, max_bytes: int = 512 * 2**20) -> None:
         self.path, self.max_bytes = Path(path), max_bytes
         self._lock = threading.Lock()
-        try:
+        with self._usable():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self._closing = weakref.finalize(self, self._db.close)
             for statement in _CACHE_SCHEMA:
                 self._db.execute(statement)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Raises StorageError for a file that is damaged or no cache, and for a full disk."""
+        try:
+            yield
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
-                f"the cache {self.path} cannot be opened: {error}.", "Remove it, or choose another cache folder."
+                f"the cache {self.path} cannot be used: {error}.", "Make room, remove it, or choose another."
             ) from error
 
     def get(self, key: str) -> bytes | None:
-        with self._lock:
+        with self._lock, self._usable():
             row = self._db.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
             if row is None:
                 return None
@@ -108,7 +115,7 @@ class DiskCache:
     def put(self, key: str, value: bytes) -> None:
         if len(value) > self.max_bytes:
             return
-        with self._lock:
+        with self._lock, self._usable():
             self._db.execute(
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (key, value, len(value), time.time())
             )

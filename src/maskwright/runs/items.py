@@ -27,7 +27,7 @@ from maskwright.plumbing.files import read_json, write_json, write_text
 from maskwright.plumbing.hashes import hash_file
 from maskwright.plumbing.log import redact
 from maskwright.runs.jobs import BadRow, Job
-from maskwright.runs.steps import Step
+from maskwright.runs.steps import MANIFEST, Step
 from maskwright.runs.task import Outcome, Task, TaskSpec
 from maskwright.values import Image
 
@@ -73,7 +73,10 @@ def run_item(
     start = time.perf_counter()
     try:
         before = _state(job)
-        step = _step(spec, job, items)
+        try:
+            step = _step(spec, job, items)
+        except InputError as error:
+            return failed(job.id, error, items, spec.kind, image=shown_image or job.image, keep=True)
         known = _kept(step)
         if known is not None:
             return known
@@ -92,8 +95,9 @@ def run_item(
     return {**row, "seconds": time.perf_counter() - start}
 
 
-def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | None = None) -> Row:
-    """The result of an item that failed, left in its folder without a manifest so that it is tried again.
+def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | None = None, keep: bool = False) -> Row:
+    """The result of an item that failed, left in its folder without a manifest so that it is tried again; with `keep`,
+    what an earlier run finished stays there instead (its inputs are away, and may come back).
 
     With `stop` and nothing written when it is the run that has to end: then the item is simply not done yet.
     """
@@ -103,6 +107,8 @@ def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | N
     row["error_kind"] = type(error).__name__
     if isinstance(error, (BudgetSpent, Cancelled)) and getattr(error, "of_the_run", isinstance(error, Cancelled)):
         return {**row, "stop": type(error).__name__}
+    if keep and (items / id_ / MANIFEST).exists():
+        return row
     try:
         if not isinstance(error, StorageError):
             shutil.rmtree(items / id_, ignore_errors=True)

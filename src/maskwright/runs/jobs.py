@@ -114,7 +114,7 @@ def checked(
             if isinstance(row, str):
                 raise InputError(row)
             rows.append(_job({**defaults, **{k: v for k, v in row.items() if v is not None}}, kind, folder, number))
-        except (MaskwrightError, TypeError, ValueError) as error:
+        except (MaskwrightError, OSError, OverflowError, TypeError, ValueError) as error:
             name = row.get("id") if isinstance(row, Mapping) else None
             said = error.message if isinstance(error, MaskwrightError) else str(error)
             rows.append(BadRow(_made_up(name, f"line-{number}"), f"line {number}: {said}"))
@@ -138,8 +138,9 @@ def _job(row: Mapping[str, Any], kind: str, folder: Path, number: int) -> Job:
     if given.get("box") is not None:
         given["box"] = tuple(Box.of(given["box"]))
     job = Job.from_json(given)
-    if job.phrase is not None and not isinstance(job.phrase, str):
-        raise InputError("its phrase is not text.")
+    for name in ("phrase", "target"):
+        if not isinstance(getattr(job, name), (str, type(None))):
+            raise InputError(f"its {name} is not text.")
     job.prompt()
     return job if job.id else replace(job, id=f"?{Path(image).with_suffix('').as_posix()}\n{number}")
 
@@ -161,12 +162,16 @@ def _made_up(name: Any, otherwise: str) -> str:
 def _with_unique_ids(rows: Rows) -> Rows:
     """Ids as safe folder names. Made-up ones are told apart by their line; of given ones, the second is a BadRow."""
     made_up = Counter(_plain(row.id) for row in rows if row.id.startswith("?"))
+    given = {_made_up(row.id, "") for row in rows if not row.id.startswith("?")}
+    alone = {name for name, times in made_up.items() if times == 1}
     taken: set[str] = set()
     out: Rows = []
     for place, row in enumerate(rows, 1):
         if row.id.startswith("?"):
             plain, number = _plain(row.id), row.id.partition("\n")[2]
-            name = plain if made_up[plain] == 1 and plain not in taken else f"{plain}-{number}"
+            name = plain if plain in alone and plain not in given else f"{plain}-{number}"
+            while name in taken or name in given or (name in alone and name != plain):
+                name += "x"
         else:
             name = _made_up(row.id, f"row-{place}")
         if name in taken:
@@ -217,13 +222,13 @@ def _no_results(paths: list[Path], root: Path | None) -> list[Path]:
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 yield number, f"it is not JSON ({error})."
                 continue
             yield number, row if isinstance(row, dict) else "it is not a JSON object."
@@ -232,8 +237,8 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
 def _read_csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Boxes, points, labels and options are JSON in their cells; a box may also be x0,y0,x1,y1."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.DictReader(stream)
-        for row in reader:
+        reader = csv.DictReader(stream, strict=True)
+        for row in _sound(reader, path):
             if None in row or None in row.values():
                 yield reader.line_num, f"it has {'more' if None in row else 'fewer'} cells than the header."
                 continue
@@ -241,6 +246,20 @@ def _read_csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
                 yield reader.line_num, {name: _cell(name, text) for name, text in row.items() if text != ""}
             except ValueError as error:
                 yield reader.line_num, f"a cell cannot be read ({error})."
+
+
+def _sound(reader: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    """The rows; raises InputError where one has no end, since then nobody knows what the rest is."""
+    before = 0
+    try:
+        for row in reader:
+            yield row
+            before = reader.line_num
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: the row that begins in line {before + 1} cannot be read ({error}).",
+            "A quote in a cell is written twice, in a cell between quotes.",
+        ) from error
 
 
 def _cell(name: str, text: str) -> Any:

@@ -58,8 +58,10 @@ def anchors_round(tools: Tools, state: State, turn: int, cues: str, meter: Meter
     chosen = [a for a in anchors if a.number in asked]
     state.asked_anchors += [(a.x, a.y) for a in chosen]
     cells = [c for a in chosen for c in split_square(a, state.mask, tools.settings.cells, turn)]
+    known = len(state.controls)
     judged = _judge_cells(tools, state, cells, cues, meter)
     detail |= {"candidates": [j.to_json() for j in judged]}
+    detail |= {"controls": [j.to_json() for j in state.controls[known:]]}
     return _act(tools, state, chosen, cells, detail=detail, meter=meter)
 
 
@@ -155,7 +157,6 @@ def _act(
 ) -> Outcome:
     thresholds = thresholds_of(tools, state)
     detail |= thresholds_json(thresholds, judge_error(tools, state, thresholds))
-    detail["controls"] = [j.to_json() for j in state.controls] if len(state.masks) == 1 else []
     untrusted = why_not_trusted(state, thresholds)
     if untrusted is not None:
         return Outcome(state.mask, {**detail, "untrusted": untrusted})

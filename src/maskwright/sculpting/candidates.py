@@ -133,8 +133,11 @@ def contour_places(small: Bools, count: int, start: float = 0.0, holes: bool = T
     rings = [ring[:, 0, :].astype(np.float64) for ring in found]
     total = sum(len(ring) for ring in rings)
     xy, normals = [], []
-    for ring in sorted(rings, key=len, reverse=True):
-        share = round(count * len(ring) / max(1, total))
+    rings.sort(key=len, reverse=True)
+    shares = [round(count * len(ring) / max(1, total)) for ring in rings]
+    if not any(shares):  # many small pieces: one place each for the longest
+        shares = [1] * min(count, len(rings))
+    for ring, share in zip(rings, shares):
         if not share:
             continue
         at = ((np.arange(share) + start) / share * len(ring)).astype(int) % len(ring)

@@ -218,6 +218,8 @@ def _remember(state: State, step: Round) -> None:
         empty = state.diagnosis is not None and state.diagnosis.is_empty
         state.empty_diagnoses = state.empty_diagnoses + 1 if empty else 0
     if "asked" in detail:
-        named = {a["number"] for a in detail["asked"]} if isinstance(detail["asked"], list) else set()
+        asked = detail["asked"]
+        named = {a["number"] for a in asked} if isinstance(asked, list) else {asked.get("edited")}
         state.asked_anchors += [(a["x"], a["y"]) for a in detail["anchors"] if a["number"] in named]
-        state.empty_diagnoses = 0 if named else state.empty_diagnoses + int(isinstance(detail["asked"], list))
+        if isinstance(asked, list):
+            state.empty_diagnoses = 0 if named else state.empty_diagnoses + 1

@@ -47,19 +47,21 @@ class Judged:
         return float(np.mean([v.confidence if v.is_target else 0.0 for v in answered]))
 
     def to_json(self) -> dict[str, Any]:
+        """Nothing is rounded, so that a resumed run equals an unbroken one."""
         return {
             "id": self.place.id,
-            "x": round(float(self.place.x), 2),
-            "y": round(float(self.place.y), 2),
+            "x": float(self.place.x),
+            "y": float(self.place.y),
             "sampler": self.place.sampler,
+            "weight": float(self.place.weight),
             "patches": [patch_to_json(v) for v in self.patches],
-            "similarity": None if self.similarity is None else round(self.similarity, 4),
-            "score": None if self.score is None else round(self.score, 4),
+            "similarity": None if self.similarity is None else float(self.similarity),
+            "score": None if self.score is None else float(self.score),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Judged:
-        place = Place(value["id"], value["x"], value["y"], value["sampler"])
+        place = Place(value["id"], value["x"], value["y"], value["sampler"], value.get("weight", 1.0))
         patches = tuple(_patch_from_json(p, place.id) for p in value["patches"])
         return cls(place, patches, value["similarity"], value["score"])
 
@@ -67,7 +69,7 @@ class Judged:
 def patch_to_json(patch: Verdict | Abstain) -> dict[str, Any]:
     if isinstance(patch, Abstain):
         return {"abstain": patch.reason}
-    return {"is_target": patch.is_target, "conf": round(patch.confidence, 4)}
+    return {"is_target": patch.is_target, "conf": float(patch.confidence)}
 
 
 def _patch_from_json(value: Mapping[str, Any], place_id: str) -> Verdict | Abstain:
@@ -123,8 +125,8 @@ class Anchor:
     def to_json(self) -> dict[str, Any]:
         return {
             "number": self.number,
-            "x": round(self.x, 2),
-            "y": round(self.y, 2),
+            "x": self.x,
+            "y": self.y,
             "normal": [round(v, 4) for v in self.normal],
             "side_px": round(self.side_px, 2),
         }

@@ -126,7 +126,7 @@ def click_and_redraw(
     new = masks[best] if allowed is None else np.where(allowed, masks[best], state.mask)
     gated, undone = evidence.gate(state.mask, new)
     state.doubts = _doubts(tools.scene, gated, [masks[i] for i in filled])
-    record["doubts"] = [[round(x, 2), round(y, 2)] for x, y in state.doubts]
+    record["doubts"] = [[float(x), float(y)] for x, y in state.doubts]
     record |= {"answer": int(best), "segmenter_score": round(float(scores[best]), 4), "changes_undone": undone}
     return (gated, record) if gated.any() else (state.mask, {**record, "kept": "nothing was left of the mask"})
 

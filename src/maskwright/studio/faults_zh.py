@@ -211,6 +211,8 @@ _FILES = {
     "{} is not a picture that is read here{}.": "{} 不是可读取的图片{}。",
     "Save it as one of: {}.": "请另存为以下格式之一：{}。",
     "{} is larger than {} megapixels.": "{} 超过 {} 百万像素。",
+    "{}: {} holds at most {} pixels a side.": "{}:{} 的每条边最多 {} 像素。",
+    "Name it .png.": "请命名为 .png。",
     "Scale it down, or cut it into pieces.": "请缩小，或切成几块。",
     "{} holds values up to {}: neither 0/1 nor 0/255.": "{} 含有高达 {} 的值：既不是 0/1 也不是 0/255。",
     "Name the object to take with value=, or save 0/255.": "请另存为只有 0 和 255 的蒙版。",

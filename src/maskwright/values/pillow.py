@@ -1,4 +1,4 @@
-"""What Pillow's pictures of every mode mean: RGB with alpha, or a mask. (Pillow itself is not needed to import this.)"""
+"""What Pillow's pictures of every mode mean: RGB with alpha, or a mask. Pillow itself need not be there."""
 
 from __future__ import annotations
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
-from maskwright.errors import BadReply, ModelError
+from maskwright.errors import BadReply
 from maskwright.models.vlms.endpoint import question_text
-from maskwright.models.vlms.faults import read_json
+from maskwright.models.vlms.faults import read_json, unusable
 from maskwright.models.vlms.keys import read_key
 from maskwright.models.vlms.pictures import data_url
 from maskwright.models.vlms.presets import coordinates_of
@@ -47,6 +48,7 @@ class DashScopeVlm:
         self._line = threading.BoundedSemaphore(concurrency)
         self._key = read_key(key, self.name)
         self._price = price_of(model, price_in, price_out)
+        self.priced = self._price is not None
         self._transport = transport or UrlTransport()
 
     def reply(self, question: Question) -> Reply:
@@ -54,23 +56,23 @@ class DashScopeVlm:
         began = time.perf_counter()
         headers = {"Content-Type": "application/json", **self._key.header()}
         body = self._body(question)
-        with self._line:
-            reply = self._transport.post(self.url + PATH, headers, body, self.timeout_s)
-        try:
+        with self._key.hidden():
+            with self._line:
+                reply = self._transport.post(self.url + PATH, headers, body, self.timeout_s)
             value = read_json(reply, self.name)
-        except ModelError as error:
-            error.message = self._key.hide(error.message)
-            error.args = (error.message,)
-            raise
         tokens_in, tokens_out = _counts(value.get("usage"))
-        return Reply(
-            text=self._key.hide(self._text(value)),
+        paid = Reply(
+            text="",
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             usd=self._price.of(tokens_in, tokens_out) if self._price else 0.0,
             seconds=time.perf_counter() - began,
             detail={"price_known": self._price is not None},
         )
+        try:
+            return replace(paid, text=self._key.hide(self._text(value)))
+        except BadReply as error:
+            raise unusable(error, paid) from None
 
     def _body(self, question: Question) -> dict[str, Any]:
         content: list[dict[str, str]] = [{"image": data_url(image, self.max_side)} for image in question.images]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.parse
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from maskwright.errors import BadReply, BadSettings, ModelError
+from maskwright.errors import BadReply, BadSettings
 from maskwright.models.vlms import logprobs
-from maskwright.models.vlms.faults import message_of, read_json
+from maskwright.models.vlms.faults import message_of, read_json, unusable
 from maskwright.models.vlms.keys import Key, read_key
 from maskwright.models.vlms.pictures import data_url
 from maskwright.models.vlms.presets import FORMS, PRESETS, coordinates_of
@@ -49,8 +51,12 @@ class EndpointVlm:
         self.url = (base_url or known.base_url).rstrip("/")
         if not self.model or not self.url:
             raise BadSettings(f"vlm {preset} needs model and base_url.", "Give both in [models.vlm].")
-        host = check_url(self.url)
-        self.name = f"{preset}:{self.model}" if not base_url else f"{preset}:{self.model}@{host}"
+        place = check_url(self.url)
+        port = urllib.parse.urlsplit(self.url).port
+        place += "" if port is None else f":{port}"
+        self.name = (
+            f"{preset}:{self.model}" + (f"@{place}" if base_url else "") + (f"+{max_side}px" if max_side else "")
+        )
         self.coordinates = coordinates_of(self.model)
         self.max_side = max_side or known.max_side
         self.concurrency = concurrency or known.concurrency
@@ -58,6 +64,7 @@ class EndpointVlm:
         self.timeout_s = timeout_s
         self._key: Key = read_key(known.key if key is None else key, self.name)
         self._price = price_of(self.model, price_in, price_out)
+        self.priced = self._price is not None
         self._transport = transport or UrlTransport()
         self._strict, self._logprobs = known.strict, known.logprobs
         self._form, self._without, self._lock = known.form, frozenset[str](), threading.Lock()
@@ -66,38 +73,39 @@ class EndpointVlm:
         """One answer. Raises EngineDown (worth another try), EngineRefused, BadReply."""
         began = time.perf_counter()
         value = self._send(question)
-        try:
-            text, tokens = _message(value)
-        except BadReply as error:
-            raise BadReply(f"{self.name} {error.message}", error.hint) from None
         usage = value.get("usage") if isinstance(value.get("usage"), dict) else {}
         tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-        return Reply(
-            text=self._key.hide(text),
-            probabilities=logprobs.choices(tokens, question.choices) if question.choices and tokens else None,
+        paid = Reply(
+            text="",
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             usd=self._price.of(tokens_in, tokens_out) if self._price else 0.0,
             seconds=time.perf_counter() - began,
-            detail={"booleans": logprobs.booleans(tokens), "price_known": self._price is not None},
+            detail={"price_known": self._price is not None},
+        )
+        try:
+            text, tokens = _message(value)
+        except BadReply as error:
+            raise unusable(BadReply(f"{self.name} {error.message}", error.hint), paid) from None
+        return replace(
+            paid,
+            text=self._key.hide(text),
+            probabilities=logprobs.choices(tokens, question.choices) if question.choices and tokens else None,
+            detail={**paid.detail, "booleans": logprobs.booleans(tokens)},
         )
 
     def _send(self, question: Question) -> dict[str, Any]:
         """The answer's JSON; a request refused for one of its options is sent again without it."""
-        for _ in range(MAX_ADAPTIONS):
-            form, without = self._form, self._without
-            headers = {"Content-Type": "application/json", **self._key.header()}
-            body = self._body(question, form, without)
-            with self._line:
-                reply = self._transport.post(f"{self.url}/chat/completions", headers, body, self.timeout_s)
-            if reply.status not in (400, 422) or not self._adapt(reply, form, without):
-                break
-        try:
+        with self._key.hidden():
+            for _ in range(MAX_ADAPTIONS):
+                form, without = self._form, self._without
+                headers = {"Content-Type": "application/json", **self._key.header()}
+                body = self._body(question, form, without)
+                with self._line:
+                    reply = self._transport.post(f"{self.url}/chat/completions", headers, body, self.timeout_s)
+                if reply.status not in (400, 422) or not self._adapt(reply, form, without):
+                    break
             return read_json(reply, self.name)
-        except ModelError as error:
-            error.message = self._key.hide(error.message)
-            error.args = (error.message,)
-            raise
 
     def _adapt(self, reply: HttpReply, form: str, without: frozenset[str]) -> bool:
         """Finds out what the server does not take; True when the request is worth sending in another way."""
@@ -178,6 +186,8 @@ def _message(value: Mapping[str, Any]) -> tuple[str, list[Any]]:
     text = message.get("content")
     if isinstance(text, list):
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+    if first.get("finish_reason") == "length" and not text:
+        raise BadReply("was cut off before it said anything.", "Choose a model that thinks less.")
     if first.get("finish_reason") == "content_filter" or not isinstance(text, str):
         raise BadReply("answers without text (filtered or refused).", "Try again.")
     found = first.get("logprobs")

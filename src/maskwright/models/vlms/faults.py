@@ -10,9 +10,15 @@ from typing import Any
 from maskwright.asking.replies import clean_text
 from maskwright.errors import BadReply, EngineDown, EngineRefused, ModelError
 from maskwright.models.vlms.transport import HttpReply
+from maskwright.ports import Reply
 
 MOST_WAIT_S = 60.0
-_QUOTA = ("insufficient_quota", "exceeded your current quota", "arrearage", "insufficient balance", "billing")
+_QUOTA = (
+    "insufficient_quota",
+    "exceeded your current quota",
+    "arrearage",
+    "insufficient balance",
+)
 _OF_THE_QUESTION = (400, 413, 415, 422)
 
 
@@ -38,6 +44,7 @@ def fault(reply: HttpReply, engine: str) -> ModelError:
     quota = any(word in said.casefold() or word.encode() in reply.body[:4096].lower() for word in _QUOTA)
     if reply.status in (401, 403):
         return EngineRefused(text, "Check the key and what it is allowed to do.")
+    quota = quota and "retry-after" not in reply.headers  # some say so of a minute's quota
     if reply.status == 402 or (quota and reply.status in (400, 429)):
         return EngineRefused(text, "The account's quota is used up: top it up, or choose another engine.")
     if 300 <= reply.status < 400:
@@ -47,6 +54,12 @@ def fault(reply: HttpReply, engine: str) -> ModelError:
     refused = EngineRefused(text, "Check base_url and model.")
     refused.__dict__["of_the_question"] = reply.status in _OF_THE_QUESTION
     return refused
+
+
+def unusable(error: BadReply, paid: Reply) -> BadReply:
+    """The error, knowing what the answer cost: `paid`."""
+    error.__dict__["paid"] = paid
+    return error
 
 
 def message_of(reply: HttpReply) -> str:
@@ -79,6 +92,6 @@ def retry_after(value: str) -> float | None:
         pass
     try:
         when = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
     return max(0.0, when.timestamp() - time.time())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from maskwright.errors import MissingKey
+from maskwright.errors import BadSettings, MissingKey, ModelError
 from maskwright.plumbing.log import HIDDEN, redact
 
 
@@ -22,6 +24,16 @@ class Key:
         """A text without the key in it."""
         return str(redact(text.replace(self._value, HIDDEN) if self._value else text))
 
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Errors of models come out of the block without the key."""
+        try:
+            yield
+        except ModelError as error:
+            error.message = self.hide(error.message)
+            error.args = (error.message,)
+            raise
+
     def __repr__(self) -> str:
         return "Key([hidden])" if self._value else "Key()"
 
@@ -33,4 +45,6 @@ def read_key(variable: str, engine: str) -> Key:
     value = os.environ.get(variable, "").strip()
     if not value:
         raise MissingKey(f"{engine} needs a key in the variable {variable}.", f"Type: export {variable}=...")
+    if not value.isprintable() or not value.isascii():
+        raise BadSettings(f"the key in {variable} holds a line break or other odd signs.", "Set it again.")
     return Key(value)

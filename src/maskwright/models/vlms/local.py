@@ -125,7 +125,7 @@ class _Talker:
             logits_processor=LogitsProcessorList([watch]),
             pad_token_id=self._pad(),
         )
-        given = 0 if _encodes(model) else int(inputs["input_ids"].shape[1])
+        given = 1 if _encodes(model) else int(inputs["input_ids"].shape[1])
         seconds = (time.perf_counter() - began) / len(questions)
         return [
             self._reply(n, question, out[n][given:].tolist(), watch=watch, inputs=inputs, seconds=seconds)

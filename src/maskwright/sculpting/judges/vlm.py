@@ -132,7 +132,8 @@ class VlmJudge:
         window = views.roi_window(scene, earlier | later, self._side)
         first, second = (views.overlaid(scene, mask, window) for mask in (earlier, later))
         pairs = (views.side_by_side(first, second), views.side_by_side(second, first))
-        answers = self.asker.ask_many([self._question("compare", (p,), schemas.BETTER, scene) for p in pairs])
+        asked = [self._question("compare", (p,), schemas.BETTER, scene) for p in pairs]
+        answers = [self._note(answer) for answer in self.asker.ask_many(asked)]
         words = []
         for answer, (a, b) in zip(answers, (("earlier", "later"), ("later", "earlier"))):
             if isinstance(answer, Abstain):
@@ -175,8 +176,11 @@ class VlmJudge:
         return Question(text, pictures, schema, file.system, max_tokens=400 + TOKENS_A_VERDICT * verdicts)
 
     def _note(self, answer: Answer | Abstain) -> Answer | Abstain:
-        """Remembers, for the record, engines that failed on the way to an answer."""
-        steps = answer.steps if isinstance(answer, Answer) else answer.detail.get("steps", ())
+        """Remembers, for the record, engines that failed on the way to an answer; not that the one which gave it had to
+        be asked twice."""
+        steps = answer.detail.get("steps", ()) if isinstance(answer, Abstain) else answer.steps
+        if isinstance(answer, Answer):
+            steps = [step for step in steps if not step.startswith(f"{answer.engine}: ")]
         self._degraded += [step for step in steps if step not in self._degraded]
         return answer
 
