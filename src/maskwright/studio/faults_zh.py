@@ -215,7 +215,7 @@ _FILES = {
     "Name it .png.": "请命名为 .png。",
     "Scale it down, or cut it into pieces.": "请缩小，或切成几块。",
     "{} holds values up to {}: neither 0/1 nor 0/255.": "{} 含有高达 {} 的值：既不是 0/1 也不是 0/255。",
-    "Name the object to take with value=, or save 0/255.": "请另存为只有 0 和 255 的蒙版。",
+    "Of numbered objects take one (array == 3; of a file value=3), else save 0/255.": "请另存为只有 0 和 255 的蒙版。",
     "{}: masks are written as PNG.": "{}：蒙版以 PNG 保存。",
     "Name it {}.": "请命名为 {}。",
     "{} is empty.": "{} 是空的。",
