@@ -158,3 +158,30 @@ def test_samples_of_the_classic_layout(tmp_path: Path) -> None:
     assert "p0009" in rows[3].error and "p0002" in rows[2].error  # type: ignore[union-attr]
     with pytest.raises(InputError, match="layout"):
         read_classic(folder / "images", "sculpt")
+
+
+def test_made_up_ids_make_room_for_each_other_and_for_given_ones(tmp_path: Path) -> None:
+    for name in ("a-2.jpg", "a.jpeg", "a.jpg"):
+        make_pictures(tmp_path, 1)[0].rename(tmp_path / name)
+    assert [row.id for row in read_jobs(tmp_path, "cut")] == ["a-2", "a-2x", "a-3"]
+    path = jsonl(tmp_path / "jobs.jsonl", {"image": "a.jpg"}, {"id": "a", "image": "a-2.jpg"})
+    one, two = read_jobs(path, "cut")
+    assert isinstance(two, Job) and (one.id, two.id) == ("a-1", "a")
+
+
+def test_a_hostile_row_is_one_bad_row(tmp_path: Path) -> None:
+    rows = (
+        '{"image": "a.png", "box": [' + "9" * 5000 + ", 1, 2, 3]}",
+        {"image": "x" * 5000},
+        {"image": "a", "target": 5},
+    )
+    path = tmp_path / "jobs.jsonl"
+    path.write_text("\ufeff" + json.dumps({"image": "p.png"}) + "\n" + jsonl(tmp_path / "x", *rows).read_text())
+    found = read_jobs(path, "cut")
+    assert [isinstance(row, BadRow) for row in found] == [False, True, True, True]
+
+
+def test_a_quote_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "jobs.csv").write_text('image,phrase\na.png,cat\nb.png,"dog\nc.png,cow\n')
+    with pytest.raises(InputError, match="begins in line 3"):
+        read_jobs(tmp_path / "jobs.csv", "find")

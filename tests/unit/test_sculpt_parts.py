@@ -16,7 +16,7 @@ from maskwright.asking import Asker
 from maskwright.errors import BadSettings
 from maskwright.ports import Question, Reply
 from maskwright.sculpting.anchors import place_anchors, reach_of, split_square
-from maskwright.sculpting.candidates import control_places, sample_places
+from maskwright.sculpting.candidates import contour_places, control_places, sample_places
 from maskwright.sculpting.choice import choose_clicks
 from maskwright.sculpting.evidence import Evidence, Thresholds, error_rate, set_thresholds
 from maskwright.sculpting.judges.chain import JudgeChain
@@ -336,3 +336,18 @@ def test_the_oracle_errs_at_its_rate_and_the_same_way_every_time(disc: Disc) -> 
         true = [bool(truth[int(p.y), int(p.x)]) for p in places]
         assert np.mean(np.array(said) != true) == pytest.approx(error, abs=0.03)
         assert oracle.look(scene, truth, places[:9], "") == OracleJudge(truth, error).look(scene, truth, places[:9], "")
+
+
+def test_what_a_trace_keeps_of_a_verdict_is_exact() -> None:
+    place = Place("1.a2.3", 10 / 3, 20 / 7, "anchor", 0.5)
+    judged = Judged(place, (Verdict(place.id, True, 2 / 3),), similarity=1 / 7, score=1 / 3)
+    assert Judged.from_json(json.loads(json.dumps(judged.to_json()))) == judged
+
+
+def test_a_mask_of_many_pieces_has_places_on_its_contours() -> None:
+    small = np.zeros((90, 90), np.bool_)
+    for y in range(0, 90, 12):
+        for x in range(0, 90, 12):
+            small[y : y + 6, x : x + 6] = True
+    xy, normals = contour_places(small, 8)
+    assert len(xy) == len(normals) == 8

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from maskwright.errors import BadImage, BadMask, BadPrompt, InputError
+from maskwright.media.images import open_image, open_mask
 from maskwright.values import Box, Cost, Image, Mask, MaskStack, PackedMask, PackedMasks, Prompt, Round, Trace, Window
 
 bools = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
@@ -251,3 +254,39 @@ def test_damaged_traces_are_refused(damage: dict[str, Any]) -> None:
         Trace.from_json({**_trace().to_json(), **damage})
     with pytest.raises(InputError):
         Trace.from_json("{")
+
+
+def _modes() -> dict[str, tuple[PIL.Image.Image, bool]]:
+    """Pillow pictures of a square mask in every mode, and whether a PNG keeps them as they are."""
+    square = np.zeros((20, 30), np.uint8)
+    square[5:15, 5:25] = 1
+    palette = PIL.Image.fromarray(square, "P")
+    palette.putpalette([0, 0, 0, 90, 0, 0])
+    red = PIL.Image.fromarray(np.dstack([square * 255, square * 0, square * 0]))
+    return {
+        "bits": (PIL.Image.fromarray(square * 255).convert("1"), True),
+        "grey": (PIL.Image.fromarray(square * 255), True),
+        "palette": (palette, True),
+        "red": (red, True),
+        "alpha": (PIL.Image.fromarray(np.dstack([square * 0 + 200] * 3 + [square * 255])), True),
+        "16 bits": (PIL.Image.fromarray(square.astype(np.uint16) * 65535), True),
+    }
+
+
+@pytest.mark.parametrize("mode", _modes())
+def test_a_pillow_picture_is_read_like_its_file(mode: str, tmp_path: Path) -> None:
+    picture, _ = _modes()[mode]
+    picture.save(tmp_path / "m.png")
+    assert Mask.of(picture).area == 200
+    assert Mask.of(picture) == open_mask(tmp_path / "m.png")
+    assert Image.of(picture) == open_image(tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("top", [2, 100, 300])
+def test_numbers_that_do_not_say_what_is_inside_are_no_mask(top: int) -> None:
+    with pytest.raises(BadMask, match="neither 0/1 nor 0/255"):
+        Mask.of(np.array([[0, top]]))
+
+
+def test_a_resized_float_mask_may_overshoot() -> None:
+    assert Mask.of(np.array([[-0.02, 1.02, 0.4]])).area == 1

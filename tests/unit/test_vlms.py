@@ -19,8 +19,19 @@ import pytest
 
 from loopback import Scripted, completion, serve
 from maskwright import sculpt
+from maskwright.asking import Asker, read_reply
+from maskwright.asking.rate import Breaker
 from maskwright.assemble import load
-from maskwright.errors import BadReply, BadSettings, EngineRefused, MaskwrightError, MissingKey
+from maskwright.errors import (
+    BadReply,
+    BadSettings,
+    BudgetSpent,
+    EngineDown,
+    EngineRefused,
+    MaskwrightError,
+    MissingKey,
+    StorageError,
+)
 from maskwright.models.vlms import logprobs
 from maskwright.models.vlms.dashscope import DashScopeVlm
 from maskwright.models.vlms.endpoint import EndpointVlm
@@ -31,6 +42,8 @@ from maskwright.models.vlms.presets import PRESETS, coordinates_of
 from maskwright.models.vlms.prices import price_of
 from maskwright.models.vlms.replay import RecordingVlm, ReplayVlm
 from maskwright.plumbing import retry as retrying
+from maskwright.plumbing.budget import Budget
+from maskwright.plumbing.cache import DiskCache
 from maskwright.ports import Question, Vlm
 from maskwright.sculpting.judges.schemas import PATCH, cells_schema
 from maskwright.values import Image, Mask
@@ -236,3 +249,66 @@ def test_an_endpoint_never_takes_more_at_once_than_it_says() -> None:
             replies = list(pool.map(lambda n: vlm.reply(Question(text=str(n))), range(24)))
     assert [r.text for r in replies] == ["yes"] * 24
     assert most[0] == 3
+
+
+LATER = {"error": {"code": "rate_limit_exceeded", "message": "3 a minute; see https://host/account/billing"}}
+QUOTA = {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota, see billing."}}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "error"),
+    [(LATER, {}, EngineDown), (QUOTA, {}, EngineRefused), (QUOTA, {"Retry-After": "7"}, EngineDown)],
+    ids=["a minute's limit", "the account's", "a minute's quota"],
+)
+def test_who_is_asked_to_wait_is_not_refused(body: Any, headers: dict[str, str], error: type[Exception]) -> None:
+    with serve([Scripted(429, body, headers)]) as server, pytest.raises(error):
+        EndpointVlm(model="m", base_url=server.url, key="").reply(QUESTION)
+
+
+def test_what_is_paid_for_counts_though_it_says_nothing() -> None:
+    budget = Budget(tokens=100)
+    with serve([Scripted(body=completion(None, finish_reason="length"))]) as server:
+        asker = Asker([EndpointVlm(model="m", base_url=server.url, key="")], budget=budget)
+        with pytest.raises(BudgetSpent):
+            asker.ask(QUESTION)
+        assert len(server.requests) == 1 and budget.spent.tokens_in == 100
+
+
+def test_a_key_with_a_line_break_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODD_KEY", f"{KEY}\nfoo")
+    with pytest.raises(BadSettings) as refused:
+        EndpointVlm(model="m", base_url="http://127.0.0.1:9/v1", key="ODD_KEY")
+    assert KEY not in str(refused.value)
+
+
+def test_two_servers_of_one_machine_share_no_answers(tmp_path: Path) -> None:
+    yes = completion(json.dumps({"is_target": True, "conf": 0.9}))
+    cache = DiskCache(tmp_path / "c.sqlite")
+    with serve([Scripted(body=yes)]) as one, serve([Scripted(body=yes)]) as two:
+        for server in (one, two, one):
+            Asker([EndpointVlm(model="m", base_url=server.url, key="")], cache=cache).ask(QUESTION)
+        assert (len(one.requests), len(two.requests)) == (1, 1)
+
+
+def test_a_damaged_cache_is_told(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "c.sqlite")
+    cache.put("a", b"x" * 9000)
+    cache.close()
+    data = bytearray((tmp_path / "c.sqlite").read_bytes())
+    data[4096:] = b"\x13" * len(data[4096:])
+    (tmp_path / "c.sqlite").write_bytes(data)
+    with pytest.raises(StorageError, match="cannot be used"):
+        DiskCache(tmp_path / "c.sqlite").get("a")
+
+
+def test_a_thought_whose_beginning_is_in_the_template_is_left_out() -> None:
+    said = read_reply('maybe {"is_target": true, "conf": 1}</think>{"is_target": false, "conf": 0.5}', PATCH)
+    assert said.value["is_target"] is False
+
+
+def test_for_good_is_for_good() -> None:
+    breaker = Breaker()
+    breaker.failed(for_good=True)
+    breaker.succeeded()
+    breaker.failed()
+    assert breaker.is_open
