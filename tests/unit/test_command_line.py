@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from maskwright.cli.main import COMMANDS, run
+from maskwright.cli.main import COMMANDS, main, run
+from maskwright.errors import BadSettings
 
 HEAVY = ("numpy", "torch", "onnxruntime", "cv2", "scipy", "pydantic", "rich")
 
@@ -59,3 +62,35 @@ def test_json_is_one_value(line: list[str], capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         run([*line, "--json"])
     assert json.loads(capsys.readouterr().out)
+
+
+def test_ctrl_c_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("maskwright.assemble.shelf.rows", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        run(["models", "list"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.strip().endswith("maskwright: stopped.")
+
+
+def test_a_list_of_models_is_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(["models", "list"])
+    said = capsys.readouterr().out
+    assert "…" not in said and "pip install 'maskwright[" in said
+    with pytest.raises(SystemExit) as ended:
+        run(["models", "list", "--kind", "segmentr"])
+    assert ended.value.code == 2
+
+
+def test_an_export_leaves_the_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    for place in ("run", "run/items"):
+        told = CliRunner().invoke(
+            main, ["runs", "export", str(tmp_path / "run"), "--as", "png", "-o", str(tmp_path / place), "--overwrite"]
+        )
+        assert isinstance(told.exception, BadSettings)
+    assert (tmp_path / "run" / "run.json").exists()

@@ -260,3 +260,10 @@ def test_a_mask_in_the_alpha() -> None:
     rgba = np.full((4, 5, 4), 255, np.uint8)
     rgba[:, 3:, 3] = 0
     assert open_mask(as_bytes(rgba, "PNG")).area == 12
+
+
+def test_a_picture_too_long_for_its_format_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    wide = Image(np.zeros((2, 16400, 3), np.uint8))
+    with pytest.raises(BadImage, match="16383 pixels a side"):
+        save_image(tmp_path / "wide.webp", wide)
+    assert open_image(save_image(tmp_path / "wide.png", wide)) == wide

@@ -24,6 +24,7 @@ from maskwright.plumbing.files import (
     write_bytes,
     write_json,
 )
+from maskwright.plumbing.hashes import hash_value
 from maskwright.plumbing.log import HIDDEN, get_log, redact
 from maskwright.plumbing.retry import retry
 from maskwright.values import Cost
@@ -229,3 +230,16 @@ def test_secrets_stay_out_of_the_log(monkeypatch: pytest.MonkeyPatch, caplog: py
         get_log("test").info("asked", **value)
     assert "planted" not in caplog.text
     assert "asked" in caplog.text
+
+
+def test_ordinary_paths_are_no_secrets() -> None:
+    paths = ["task-pictures/mask-00000001.jpg", "disk-cache-of-runs", "half_of_something_long"]
+    assert redact(paths) == paths
+    assert redact("sk-abcdefgh12345678 and hf_abcdefgh1234") == "[hidden] and [hidden]"
+
+
+def test_json_of_names_that_are_no_unicode(tmp_path: Path) -> None:
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {"name": name, "dog": "狗"})
+    assert read_json(tmp_path / "a.json") == {"name": name, "dog": "狗"}
+    assert hash_value({"name": name}) != hash_value({"name": "caf.png"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -430,3 +431,17 @@ def test_no_mask_to_keep_is_a_clear_error(disc: Scene) -> None:
 
     with pytest.raises((BadMask, ModelError), match="finds nothing"):
         run(disc, mask=None, segmenter=Blind())
+
+
+def test_a_resumed_run_takes_no_other_mask(disc: Scene) -> None:
+    whole = run(disc, segmenter="fake", mask=half(disc[1]), rounds=2)
+    with pytest.raises(InputError, match="another mask"):
+        prepare(disc[0], segmenter="fake", mask=disc[1], resume=whole.trace)
+    damaged = replace(whole.trace, rounds=())
+    with pytest.raises(InputError, match="no mask"):
+        prepare(disc[0], segmenter="fake", resume=damaged)
+
+
+def test_the_truth_has_the_size_of_the_picture(disc: Scene) -> None:
+    with pytest.raises(BadMask):
+        prepare(disc[0], box=(1, 1, 9, 9), judge="oracle", truth=np.ones((5, 5), np.bool_))

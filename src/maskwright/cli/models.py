@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -126,5 +127,4 @@ def _table(head: tuple[str, ...], rows: list[Any]) -> None:
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # as it is: [vision] is no markup
-    console = Console()
-    console.print(table, soft_wrap=not console.is_terminal, width=None if console.is_terminal else _PIPE)
+    Console(width=None if sys.stdout.isatty() else _PIPE).print(table)
