@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 import maskwright as mw
 from loopback import Scripted, completion, serve
-from maskwright.assemble.batching import estimate, make_spec, open_task
+from maskwright.assemble.batching import make_spec, open_task
+from maskwright.assemble.estimating import estimate
 from maskwright.cli.batch import _name_of
 from maskwright.cli.main import main
 from maskwright.config.settings import resolve
@@ -190,3 +191,13 @@ def test_names_of_models_keep_what_the_settings_say_of_them(tmp_path: Path) -> N
         own = settings(**sculpting(server.url))
         found = mw.sculpt(coffee(), box=(100, 100, 300, 300), judge="endpoint", resolved=own)
     assert found.cost.calls["vlm"] > 0
+
+
+def test_what_a_failed_item_cost_is_told(cup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrying, "waiting", False)
+    with serve([Scripted(body=completion("I cannot say."))]) as server:
+        rows = [Job("a", str(cup), box=(100, 100, 300, 300))]
+        run = batch(tmp_path, "sculpt", rows, {"strict": True}, **sculpting(server.url))
+        summary = run.run()
+    assert summary["failed"] == 1
+    assert summary["cost"]["calls"]["vlm"] == len(server.requests) > 0

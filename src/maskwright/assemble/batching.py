@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from maskwright.asking.ask import check_priced
 from maskwright.asking.rate import Breaker
 from maskwright.assemble.engines import Engines
 from maskwright.config.settings import Settings, with_overrides
-from maskwright.errors import BadSettings
+from maskwright.errors import BadSettings, MaskwrightError
 from maskwright.media.images import open_mask
 from maskwright.plumbing.budget import Budget
 from maskwright.plumbing.cache import DiskCache
@@ -22,6 +23,7 @@ from maskwright.plumbing.files import read_json, write_json
 from maskwright.plumbing.hashes import hash_file
 from maskwright.ports import Vlm
 from maskwright.runs.budgets import ItemBudget, RunCache, check_run, item_budget, run_budget
+from maskwright.runs.items import costing
 from maskwright.runs.jobs import NEEDS, Job
 from maskwright.runs.task import Outcome, Task, TaskSpec
 from maskwright.values import Cost, Image, Mask
@@ -67,40 +69,6 @@ def asks(spec: TaskSpec) -> bool:
     if spec.kind == "find":
         return spec.settings["find"]["mode"] in ("loop+vlm", "loop+text")
     return spec.kind == "sculpt" and bool(_judges(spec.settings["models"]))
-
-
-_TOKENS_A_QUESTION = 1500
-"""Pictures and words of one question and its answer, about."""
-
-
-def estimate(spec: TaskSpec, items: int) -> dict[str, Any]:
-    """At most so many questions, tokens and dollars, about; nothing is asked to find out."""
-    if not asks(spec):
-        return {"most_calls": 0, "most_tokens": 0, "most_usd": 0.0}
-    if spec.kind == "find":
-        calls = 2 * int(spec.settings["find"]["max_iter"])
-    else:
-        calls = _sculpt_calls(spec.settings["sculpt"])
-    tokens = calls * items * _TOKENS_A_QUESTION
-    return {"most_calls": calls * items, "most_tokens": tokens, "most_usd": _dollars(spec, tokens)}
-
-
-def _sculpt_calls(s: Mapping[str, Any]) -> int:
-    """Questions about one mask: each round's, the controls once, the comparison in both orders."""
-    a_round, controls = int(s["max_candidates"]), int(s["controls"])
-    if s["one_patch_per_call"]:
-        return int(s["rounds"]) * (1 + a_round * len(s["scales"])) + controls + 2
-    sheets = -(-(a_round + controls) // (int(s["sheet_cells"]) * int(s["sheets_per_call"])))
-    return int(s["rounds"]) * (1 + sheets + int(s["reasks"])) + 2
-
-
-def _dollars(spec: TaskSpec, tokens: int) -> float | None:
-    """At the price of the settings or of our table; None where it is not known."""
-    from maskwright.models.vlms.prices import price_of
-
-    choice = spec.settings["models"].get("vlm") or spec.settings["models"].get("judge") or {}
-    price = price_of(str(choice.get("model", choice.get("name"))), choice.get("price_in"), choice.get("price_out"))
-    return None if price is None else round(price.of(tokens, tokens // 20), 4)
 
 
 def open_task(spec: TaskSpec) -> Task:
@@ -207,7 +175,8 @@ class _FindTask:
         judge = None if self._line is None else self._judge(budget)
         session, task = self._finder.session(image), FindTask(job.phrase or "", job.id, judge, budget=budget)
         said = settings.model_dump(mode="json")
-        result = gather(find_rounds(session, task, settings), task.phrase, image, session.engines.names(), said)
+        with _spending(budget):
+            result = gather(find_rounds(session, task, settings), task.phrase, image, session.engines.names(), said)
         whole = result.mask if len(result.masks) < 2 else _union(result.masks)
         return Outcome(
             "abstained" if result.abstained else "done",
@@ -264,20 +233,21 @@ class _SculptTask:
         if odd:
             raise BadSettings(f"{odd[0]} is no setting of sculpt.", "See docs/reference/settings.md.")
 
-        task = prepare(
-            image,
-            box=job.box,
-            mask=None if job.mask is None else open_mask(job.mask),
-            target=job.target or job.phrase or "",
-            segmenter=self._segmenter,
-            judge="rules" if self._line is None else self._judge(budget),
-            budget=budget,
-            resolved=self._settings,
-            **job.options,
-        )
-        result = gather(task.rounds(), task.trace)
-        if result.stop == SPENT:
-            check_run(self._run)  # then the item is not done: with more to spend it goes on
+        with _spending(budget):
+            task = prepare(
+                image,
+                box=job.box,
+                mask=None if job.mask is None else open_mask(job.mask),
+                target=job.target or job.phrase or "",
+                segmenter=self._segmenter,
+                judge="rules" if self._line is None else self._judge(budget),
+                budget=budget,
+                resolved=self._settings,
+                **job.options,
+            )
+            result = gather(task.rounds(), task.trace)
+            if result.stop == SPENT:
+                check_run(self._run)  # then the item is not done: with more to spend it goes on
         trace = result.trace.to_json()
         detail = {"rounds": result.rounds}
         return Outcome(
@@ -318,6 +288,15 @@ class _ShapeTask:
         shown = _shown_mask(self._kind, result, mask)
         report = getattr(result, "report", {})
         return Outcome("done", shown, None, cost, engines, detail=report, write=_writer(self._kind, result))
+
+
+@contextmanager
+def _spending(budget: Budget) -> Iterator[None]:
+    """Errors come out of the block knowing what was spent in it."""
+    try:
+        yield
+    except MaskwrightError as error:
+        raise costing(error, budget.spent) from error.__cause__
 
 
 def _with_limits(conduct: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def conduct_of(runs: Any, *, asking: bool) -> Any:
 
 def tell_plan(made: Batch, *, as_json: bool) -> None:
     """What would be done, on stdout."""
-    from maskwright.assemble.batching import estimate
+    from maskwright.assemble.estimating import estimate
     from maskwright.runs.jobs import BadRow
 
     bad = [row for row in made.rows if isinstance(row, BadRow)]

@@ -29,7 +29,7 @@ from maskwright.plumbing.log import redact
 from maskwright.runs.jobs import BadRow, Job
 from maskwright.runs.steps import MANIFEST, Step
 from maskwright.runs.task import Outcome, Task, TaskSpec
-from maskwright.values import Image
+from maskwright.values import Cost, Image
 
 RESULT, MASK = "result.json", "mask.png"
 FINISHED = ("done", "abstained")
@@ -87,7 +87,8 @@ def run_item(
         if _state(job) != before:
             raise BadImage(f"{job.image} changed while it was worked on.", "Run again.")
         if spec.conduct.get("strict") and outcome.degraded:
-            raise StepFailed(f"a fallback was taken: {'; '.join(outcome.degraded)}.", "Run without --strict.")
+            fallen = StepFailed(f"a fallback was taken: {'; '.join(outcome.degraded)}.", "Run without --strict.")
+            raise costing(fallen, outcome.cost)
         with step.work() as out:
             row = _written(spec, replace(job, image=shown_image or job.image), outcome, image, out)
     except Exception as error:  # noqa: BLE001 - one bad item does not stop the others; it is told as it is
@@ -105,6 +106,7 @@ def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | N
     said = str(error) if known else f"unexpected {type(error).__name__}: {error}"
     row = {**_empty(id_, kind), "status": "failed", "error": redact(said), "image": image}
     row["error_kind"] = type(error).__name__
+    row["cost"] = getattr(error, "cost", Cost()).to_json()
     if isinstance(error, (BudgetSpent, Cancelled)) and getattr(error, "of_the_run", isinstance(error, Cancelled)):
         return {**row, "stop": type(error).__name__}
     if keep and (items / id_ / MANIFEST).exists():
@@ -118,6 +120,12 @@ def failed(id_: str, error: Exception, items: Path, kind: str, *, image: str | N
     except Exception:  # noqa: BLE001 - a failure that cannot be told in the folder is still told
         row["unwritten"] = True
     return row
+
+
+def costing(error: MaskwrightError, cost: Cost) -> MaskwrightError:
+    """The error, knowing what was spent before it."""
+    error.__dict__["cost"] = cost
+    return error
 
 
 def bad_row(row: BadRow, items: Path, kind: str) -> Row:
